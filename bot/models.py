@@ -1,0 +1,219 @@
+"""The books: what is kept in the database.  All times are Unix seconds (UTC), so that a clock can be passed in.
+
+Words are the design's.  Rows that go on telling GitHub something carry what GitHub was last told, so that
+`bot.reports` can compare and repeat nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Text, text
+from sqlmodel import Field, SQLModel
+
+# Named, because SQLite's batch migrations can't drop what has no name.
+SQLModel.metadata.naming_convention = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+).naming_convention
+
+BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up INTEGER keys only
+
+
+def new_id() -> str:
+    """A deployment's id: 16 hex digits nobody can guess, so that a link to its log is a key to it."""
+    return secrets.token_hex(8)
+
+
+class Work(StrEnum):
+    """Where a delivery stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"  # a newer commit came before or while it ran
+
+
+class Delivery(SQLModel, table=True):
+    """One request that starts work, as it came: GitHub's, the clock's.  The queue is this table.
+
+    `key` is the lane: one at a time.  Work with a `topic` replaces older work of the same topic, queued or
+    running.  `attempt` counts claims and guards every write about a claim (a fencing token).
+    """
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        Index("ix_delivery_ready", "priority", "id", sqlite_where=text("state = 'queued'")),
+        Index("ix_delivery_topic", "topic", sqlite_where=text("state in ('queued', 'running')")),
+        # The database itself forbids two claims in one lane.
+        Index("uq_delivery_running_lane", "key", unique=True, sqlite_where=text("state = 'running'")),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    guid: str = Field(sa_column=Column(String(255), unique=True, nullable=False))  # X-GitHub-Delivery, or our own
+    source: str = "github"  # github, clock
+    event: str
+    action: str = ""
+    installation_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    project_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    key: str
+    topic: str | None = None
+    heavy: bool = False  # may build: counts against the number of builds at once
+    priority: int = 0  # lower first: people 0, bots 10
+    state: Work = Field(default=Work.QUEUED, sa_column=Column(String(16), nullable=False))
+    run_at: float = 0.0
+    attempt: int = 0
+    failures: int = 0  # attempts that count: a wait that GitHub asked for does not
+    stop_asked: bool = False  # a newer delivery of the topic wants its place
+    error: str | None = Field(default=None, sa_column=Column(Text))
+    received_at: float
+    started_at: float | None = None
+    ended_at: float | None = None
+    body: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False))  # zlib of the JSON payload
+
+
+class Installation(SQLModel, table=True):
+    """An account that installed the app."""
+
+    id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    account: str
+    state: str = "active"  # active, suspended, deleted
+    updated_at: float = 0.0
+
+
+class Project(SQLModel, table=True):
+    """A repository we serve, known by GitHub's numeric id: names change hands."""
+
+    id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    installation_id: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
+    owner: str
+    name: str
+    default_branch: str = "main"
+    private: bool = True
+    state: str = "active"  # active, archived, gone
+    updated_at: float = 0.0
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+
+class PullRequest(SQLModel, table=True):
+    """What GitHub last said of a pull request, and what we last said on it."""
+
+    __tablename__ = "pull_request"
+
+    project_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    title: str = ""
+    state: str = "open"  # open, closed, merged
+    draft: bool = False
+    fork: bool = False
+    head_sha: str = ""
+    head_ref: str = ""
+    base_ref: str = ""
+    author_id: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    author: str = ""
+    author_is_bot: bool = False
+    agent: str | None = None  # the coding agent that wrote it, when we believe so
+    agent_why: str | None = None
+    updated_at: str = ""  # GitHub's own stamp (ISO 8601, sorts as text): older payloads are ignored
+    opened_at: float = 0.0
+    closed_at: float | None = None
+    displayed: str | None = None  # id of the deployment that the sticky comment shows
+    comment_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    comment_digest: str | None = None  # of the body GitHub has
+    comment_at: float = 0.0
+    receipt: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))  # what closing removed
+    told: bool = True  # False: GitHub does not show yet what the books say
+
+
+class State(StrEnum):
+    """Where a deployment stands."""
+
+    QUEUED = "queued"
+    FETCHING = "fetching"
+    BUILDING = "building"
+    STARTING = "starting"
+    LIVE = "live"
+    ASLEEP = "asleep"  # wakes on the next request
+    REPLACED = "replaced"  # a newer commit is live; its own address still wakes it
+    FAILED = "failed"
+    CANCELLED = "cancelled"  # superseded or closed before it was live
+    REFUSED = "refused"  # not ours to run: a fork
+    REMOVED = "removed"  # closed or expired; nothing is left
+
+    @property
+    def ended(self) -> bool:
+        """Nothing of it runs, nor will by itself."""
+        return self in (State.FAILED, State.CANCELLED, State.REFUSED, State.REMOVED)
+
+    @property
+    def working(self) -> bool:
+        return self in (State.QUEUED, State.FETCHING, State.BUILDING, State.STARTING)
+
+
+class Deployment(SQLModel, table=True):
+    """An artifact in an environment over time.  A preview is one that expires."""
+
+    __table_args__ = (Index("ix_deployment_pull", "project_id", "number"),)
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    delivery: str = Field(unique=True)  # guid of the delivery that asked for it: asked twice, made once
+    environment: str = "preview"
+    project_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    number: int | None = None  # of the pull request
+    sha: str
+    tree: str | None = None
+    state: State = Field(default=State.QUEUED, sa_column=Column(String(16), nullable=False, index=True))
+    artifact: str | None = None  # digest
+    plan: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    runner: str | None = None
+    instance: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    reused: str | None = None  # why nothing was built: "same tree", ...
+    failure: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))  # step, message, hint, path, line, log
+    timeline: list[Any] = Field(default_factory=list, sa_column=Column(JSON))  # [[unix seconds, words], ...]
+    received_at: float
+    live_at: float | None = None
+    ended_at: float | None = None
+    active_at: float = 0.0  # last request or deploy
+    check_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    check_told: str | None = None  # status/conclusion that GitHub has
+    remote_id: int | None = Field(default=None, sa_column=Column(BigInteger))  # GitHub's id of this Deployment
+    remote_told: str | None = None  # state that GitHub has
+
+
+class Build(SQLModel, table=True):
+    """A finished build: tree and plan in one trust domain, and the artifact that came of it."""
+
+    key: str = Field(primary_key=True)  # scope, tree hash, plan digest, backend
+    artifact: str = Field(index=True)  # digest
+    record: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))  # runners.base.Artifact.as_json()
+    project_id: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
+    seconds: float = 0.0
+    built_at: float = 0.0
+
+
+class Route(SQLModel, table=True):
+    """A hostname and where it leads.  `version` counts up over all routes: followers ask for what is newer."""
+
+    host: str = Field(primary_key=True)
+    deployment: str = Field(index=True)
+    target: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))  # None: dropped
+    version: int = Field(default=0, index=True)
+
+
+class Effect(SQLModel, table=True):
+    """A thing made at GitHub, written down before it is asked for: a crash in between is read back, not repeated."""
+
+    key: str = Field(primary_key=True)  # "check:<deployment>", "deployment:<deployment>", "comment:<project>#<n>"
+    remote_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    asked_at: float = 0.0

@@ -1,0 +1,1 @@
+"""A directory in, a running URL out. Knows no GitHub and no database."""
