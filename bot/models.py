@@ -133,7 +133,8 @@ class PullRequest(SQLModel, table=True):
     comment_digest: str | None = None  # of the body GitHub has
     comment_at: float = 0.0
     receipt: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))  # what closing removed
-    told: bool = True  # False: GitHub does not show yet what the books say
+    changes: int = 0  # counts up with everything worth telling
+    told: int = 0  # the count that GitHub shows; lower than `changes`: there is something to tell
 
 
 class State(StrEnum):
