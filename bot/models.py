@@ -10,7 +10,7 @@ import secrets
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Text, text
+from sqlalchemy import JSON, BigInteger, Column, Enum, Index, Integer, LargeBinary, MetaData, String, Text, text
 from sqlmodel import Field, SQLModel
 
 # Named, because SQLite's batch migrations can't drop what has no name.
@@ -25,6 +25,11 @@ SQLModel.metadata.naming_convention = MetaData(
 ).naming_convention
 
 BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up INTEGER keys only
+
+
+def _word(kind: type[StrEnum]) -> Enum:
+    """One of a few words, kept as text and read back as the enum."""
+    return Enum(kind, native_enum=False, length=16, values_callable=lambda words: [word.value for word in words])
 
 
 def new_id() -> str:
@@ -68,7 +73,7 @@ class Delivery(SQLModel, table=True):
     topic: str | None = None
     heavy: bool = False  # may build: counts against the number of builds at once
     priority: int = 0  # lower first: people 0, bots 10
-    state: Work = Field(default=Work.QUEUED, sa_column=Column(String(16), nullable=False))
+    state: Work = Field(default=Work.QUEUED, sa_column=Column(_word(Work), nullable=False))
     run_at: float = 0.0
     attempt: int = 0
     failures: int = 0  # attempts that count: a wait that GitHub asked for does not
@@ -174,7 +179,7 @@ class Deployment(SQLModel, table=True):
     number: int | None = None  # of the pull request
     sha: str
     tree: str | None = None
-    state: State = Field(default=State.QUEUED, sa_column=Column(String(16), nullable=False, index=True))
+    state: State = Field(default=State.QUEUED, sa_column=Column(_word(State), nullable=False, index=True))
     artifact: str | None = None  # digest
     plan: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     runner: str | None = None

@@ -1,0 +1,119 @@
+"""A revision's tree becomes an artifact, once: the same tree and plan in one project are never built twice."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from runners.frameworks import NotDetected, Tree, detect
+from sqlmodel import Session
+
+from bot.models import Build
+from bot.store import Store
+from runners.base import Artifact, BuildFailed, Limits, Log, Plan, Runner, Source
+
+LOG_BYTES = 4 * 1024 * 1024  # of one deployment's log; what comes after is counted, not kept
+_SECRET = re.compile(r"gh[pousr]_[A-Za-z0-9._-]{20,}|github_pat_\w{20,}|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Made:
+    """An artifact, and how it was come by."""
+
+    artifact: Artifact
+    plan: Plan
+    reused: bool
+    seconds: float
+
+
+class Builds:
+    """Detection, then the backend's build, with what was built before kept in the books."""
+
+    def __init__(self, store: Store, runner: Runner, limits: Limits, clock: Callable[[], float] = time.time) -> None:
+        self._store, self._runner, self._limits, self._clock = store, runner, limits, clock
+
+    async def plan(self, tree: Path) -> Plan:
+        """What the files say.  Raises BuildFailed with what was looked for."""
+        try:
+            return await asyncio.to_thread(lambda: detect(Tree.read(tree)))
+        except NotDetected as error:
+            hint = "Add a Procfile with a line such as: web: python app.py"
+            raise BuildFailed(str(error), step="detect", hint=hint) from error
+
+    async def make(self, project_id: int, tree: Path, tree_hash: str, plan: Plan, log: Log) -> Made:
+        """The artifact of a tree.  Raises BuildFailed."""
+        if plan.kind in ("worker", "cli", "multi"):
+            hint = "A preview needs something that answers HTTP: add a Procfile with a line such as: web: python app.py"
+            raise BuildFailed(f"This is a {plan.kind} project; there is nothing to open.", step="detect", hint=hint)
+        scope = str(project_id)
+        key = _key(scope, tree_hash, plan, self._runner.name)
+        known = await self._store.read(_known, key)
+        if known is not None and _still_there(known):
+            return Made(known, plan, reused=True, seconds=0.0)
+        began = self._clock()
+        artifact = await self._runner.build(Source(tree, tree_hash, plan, scope), self._limits, log)
+        took = self._clock() - began
+        await self._store.write(_remember, key, artifact, project_id, took, self._clock())
+        return Made(artifact, plan, reused=False, seconds=took)
+
+
+class FileLog:
+    """A step's output on disk: bounded, secrets struck out, readable while it grows."""
+
+    def __init__(self, path: Path, limit: int = LOG_BYTES) -> None:
+        self._path, self._left, self._lock = path, limit, threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def write(self, text: str) -> None:
+        line = _SECRET.sub("[secret]", text.rstrip("\n")) + "\n"
+        raw = line.encode(errors="replace")
+        with self._lock:
+            if self._left <= 0:
+                return
+            if len(raw) > self._left:
+                raw = raw[: self._left] + b"\n[the log is longer than is kept]\n"
+            self._left -= len(raw)
+            with self._path.open("ab") as file:
+                file.write(raw)
+
+
+def end_of(path: Path, most: int = 16 * 1024) -> str:
+    """The end of a log file; nothing when there is none yet."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - most))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _key(scope: str, tree_hash: str, plan: Plan, runner: str) -> str:
+    return hashlib.sha256("\0".join((scope, tree_hash, plan.digest, runner)).encode()).hexdigest()
+
+
+def _still_there(artifact: Artifact) -> bool:
+    return all(Path(path).is_dir() for path in (artifact.path, artifact.deps) if path)
+
+
+def _known(session: Session, key: str) -> Artifact | None:
+    row = session.get(Build, key)
+    return Artifact.from_json(row.record) if row else None
+
+
+def _remember(session: Session, key: str, artifact: Artifact, project_id: int, took: float, now: float) -> None:
+    session.merge(
+        Build(
+            key=key,
+            artifact=artifact.digest,
+            record=artifact.as_json(),
+            project_id=project_id,
+            seconds=took,
+            built_at=now,
+        )
+    )
