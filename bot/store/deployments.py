@@ -118,17 +118,11 @@ def advance(session: Session, deployment: str, state: State, words: str, now: fl
 
 
 def go_live(
-    session: Session,
-    deployment: str,
-    routes: Mapping[str, dict[str, Any]],
-    resting: Mapping[str, dict[str, Any]],
-    now: float,
-    **fields: Any,
+    session: Session, deployment: str, routes: Mapping[str, dict[str, Any]], now: float, **fields: Any
 ) -> list[Deployment] | None:
-    """The switch: routes, this deployment live, the former one replaced, in one transaction.
+    """The switch: routes, this deployment live, the former ones replaced, in one transaction.
 
-    `resting`: where the former one's own address leads from now on, by deployment id -> {host, target}.
-    Returns the replaced deployments as they were (with their instances), or None when this one has ended meanwhile."""
+    Returns the replaced deployments (with their instances), or None when this one has ended meanwhile."""
     row = session.get(Deployment, deployment)
     if row is None or row.number is None or not row.state.working:
         return None
@@ -136,25 +130,27 @@ def go_live(
     for old in former:
         old.state = State.REPLACED
         session.add(old)
-        rest = resting.get(old.id)
-        if rest is not None:
-            set_route(session, rest["host"], old.id, rest["target"])
     row.state, row.live_at, row.active_at = State.LIVE, now, now
     row.timeline = [*row.timeline, [now, "live"]]
     for field, value in fields.items():
         setattr(row, field, value)
     session.add(row)
     for host, target in routes.items():
-        set_route(session, host, row.id, target)
+        set_route(session, host, target["deployment"], target)
     _changed(session, row)
     return former
 
 
-def put(session: Session, deployment: str, routes: Mapping[str, dict[str, Any] | None], **fields: Any) -> None:
-    """Write fields of a deployment and its routes together; what GitHub shows may change with it."""
-    row = session.get(Deployment, deployment)
-    if row is None:
-        return
+def put(
+    session: Session, deployment: str, seen: State | None, routes: Mapping[str, dict[str, Any]], **fields: Any
+) -> list[str] | None:
+    """Write fields of a deployment and those of its routes that are still its own, together.  Returns these.
+
+    None: its state is not `seen` any more (another recipe came first), nothing was written."""
+    row = session.get_one(Deployment, deployment)
+    if seen is not None and row.state is not seen:
+        return None
+    mine = []
     for field, value in fields.items():
         setattr(row, field, value)
     session.add(row)
@@ -162,19 +158,81 @@ def put(session: Session, deployment: str, routes: Mapping[str, dict[str, Any] |
         route = session.get(Route, host)
         if route is None or route.deployment == deployment:
             set_route(session, host, deployment, target)
+            mine.append(host)
     _changed(session, row)
+    return mine
 
 
-def reserve(session: Session, host: str, deployment: str, target: dict[str, Any], *, take: bool) -> None:
-    """Give a hostname a page from the first second; `take` also from a deployment that holds it."""
-    route = session.get(Route, host)
-    if take or route is None or route.target is None or route.target.get("kind") == "page":
-        set_route(session, host, deployment, target)
+def reserve(session: Session, hosts: tuple[str, str], deployment: str, page: dict[str, Any]) -> None:
+    """Give (moving, fixed) hostnames a page from the first second; what already serves keeps its name."""
+    for host in hosts:
+        route = session.get(Route, host)
+        if route is None or route.target is None or route.target.get("kind") == "page":
+            set_route(session, host, deployment, page)
 
 
-def holding(session: Session, project_id: int, number: int) -> list[Deployment]:
-    """Deployments of a pull request that are not gone yet."""
-    return _of_pull(session, project_id, number, (*HOLDING, *WORKING))
+def closing(session: Session, project_id: int, number: int, now: float) -> list[Deployment]:
+    """End all deployments of a pull request that was closed and write down what there is to remove.
+
+    Tried again after a crash, it finds the same rows: those whose removal was not confirmed yet."""
+    pull = session.get_one(PullRequest, (project_id, number))
+    rows = _of_pull(session, project_id, number, (*HOLDING, *WORKING))
+    if pull.receipt is None and pull.displayed is not None:
+        pull.receipt = {
+            "instances": sum(row.instance is not None for row in rows),
+            "addresses": len({row.sha for row in rows}) + bool(rows),
+            "builds": len(unshared(session, rows)),
+            "seconds": now - pull.opened_at,
+            "deployments": [row.id for row in rows],
+            "verified": False,
+        }
+    pull.closed_at = pull.closed_at or now
+    pull.changes += 1
+    session.add(pull)
+    _end(session, rows, now)
+    if not rows and pull.receipt and not pull.receipt["verified"]:
+        return [session.get_one(Deployment, one) for one in pull.receipt["deployments"]]
+    return rows
+
+
+def closed(session: Session, project_id: int, number: int, verified: bool) -> None:
+    """The removal was looked at again: `verified` when nothing was left."""
+    pull = session.get_one(PullRequest, (project_id, number))
+    for row in _of_pull(session, project_id, number, (State.REMOVED, State.CANCELLED)):
+        row.instance = None
+        session.add(row)
+    if pull.receipt is not None:
+        pull.receipt = {**pull.receipt, "verified": verified}
+        pull.changes += 1
+    session.add(pull)
+
+
+def expiring(session: Session, project_id: int, number: int, now: float) -> list[Deployment]:
+    """End what rests of a pull request; what is being worked on is left alone."""
+    rows = _of_pull(session, project_id, number, HOLDING)
+    _end(session, rows, now)
+    if rows:
+        _changed(session, rows[-1])
+    return rows
+
+
+def unroute(session: Session, ids: Sequence[str], moving: str, page: dict[str, Any]) -> list[str]:
+    """Drop the hostnames of these deployments; the moving one keeps a page that says why.  Returns the dropped."""
+    gone = []
+    for route in session.exec(select(Route).where(col(Route.deployment).in_(ids))).all():
+        if route.host != moving:
+            set_route(session, route.host, route.deployment, None)
+            gone.append(route.host)
+    set_route(session, moving, page["deployment"], page)
+    return gone
+
+
+def get(session: Session, deployment: str) -> Deployment | None:
+    return session.get(Deployment, deployment)
+
+
+def of_delivery(session: Session, guid: str) -> Deployment | None:
+    return session.exec(select(Deployment).where(Deployment.delivery == guid)).first()
 
 
 def held(session: Session) -> list[Deployment]:
@@ -182,22 +240,53 @@ def held(session: Session) -> list[Deployment]:
     return list(session.exec(select(Deployment).where(col(Deployment.state).in_(HOLDING))))
 
 
-def unshared(session: Session, deployments: Sequence[Deployment]) -> list[Build]:
+def note_agent(session: Session, project_id: int, number: int, name: str, why: str) -> None:
+    pull = session.get_one(PullRequest, (project_id, number))
+    if (pull.agent, pull.agent_why) != (name, why):
+        pull.agent, pull.agent_why, pull.changes = name, why, pull.changes + 1
+        session.add(pull)
+
+
+def unshared(session: Session, rows: Sequence[Deployment]) -> list[Build]:
     """Builds that only these deployments use."""
-    ours = {row.id for row in deployments}
-    digests = {row.artifact for row in deployments if row.artifact}
+    ours = {row.id for row in rows}
+    digests = {row.artifact for row in rows if row.artifact}
     others = session.exec(
         select(Deployment.artifact).where(
             col(Deployment.artifact).in_(digests),
             col(Deployment.id).not_in(ours),
             col(Deployment.state).in_((*HOLDING, *WORKING)),
         )
-    )
+    ).all()
     return list(session.exec(select(Build).where(col(Build.artifact).in_(digests - set(others)))))
+
+
+def forget_build(session: Session, key: str) -> None:
+    row = session.get(Build, key)
+    if row is not None:
+        session.delete(row)
+
+
+def uses_commit(session: Session, project_id: int, sha: str) -> bool:
+    """Whether anything that is not gone still needs the files of a commit, or of another with the same tree."""
+    trees = select(Deployment.tree).where(Deployment.project_id == project_id, Deployment.sha == sha)
+    query = select(Deployment.id).where(
+        Deployment.project_id == project_id,
+        col(Deployment.state).in_((*HOLDING, *WORKING)),
+        (col(Deployment.sha) == sha) | col(Deployment.tree).in_(trees),
+    )
+    return session.exec(query).first() is not None
 
 
 def build_of(session: Session, artifact: str) -> Build | None:
     return session.exec(select(Build).where(Build.artifact == artifact)).first()
+
+
+def _end(session: Session, rows: Sequence[Deployment], now: float) -> None:
+    for row in rows:
+        row.state = State.REMOVED if row.live_at is not None else State.CANCELLED
+        row.ended_at = now
+        session.add(row)
 
 
 def _serving(session: Session, project_id: int, number: int) -> Deployment | None:

@@ -1,0 +1,92 @@
+"""What every recipe of a preview stands on: the books, the backend, the router, and where things are."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bot.hosts import commit_label, pull_label
+from bot.models import Deployment, Project, PullRequest, State
+from bot.settings import Settings
+from bot.store import Store, deployments
+from runners.base import Artifact, Instance, Launch, Limits, Router, Runner, Target
+
+DRAIN_SECONDS = 10.0  # requests under way on an instance that goes may end; longer ones are cut
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ground:
+    """The collaborators that refresh, rest and end share."""
+
+    settings: Settings
+    store: Store
+    runner: Runner
+    router: Router
+    clock: Callable[[], float]
+
+    def log_path(self, deployment: str) -> Path:
+        return self.settings.home.absolute() / "logs" / f"{deployment}.log"
+
+    def pull_host(self, project: Project, pull: PullRequest) -> str:
+        return f"{pull_label(pull.number, project.owner, project.name)}.{self.settings.preview_domain}"
+
+    def commit_host(self, project: Project, sha: str) -> str:
+        return f"{commit_label(sha, project.owner, project.name)}.{self.settings.preview_domain}"
+
+    def launch(self, project: Project, pull: PullRequest, deployment: str, artifact: Artifact) -> Launch:
+        limits = Limits(
+            memory=self.settings.memory_mb * 1024 * 1024, cpus=self.settings.cpus, seconds=self.settings.start_seconds
+        )
+        env = {
+            "SLIPWAY": "1",
+            "SLIPWAY_ENVIRONMENT": "preview",
+            "SLIPWAY_PULL_REQUEST": str(pull.number),
+            "SLIPWAY_URL": self.settings.preview_url(pull_label(pull.number, project.owner, project.name)),
+        }
+        return Launch(deployment, artifact, env, limits)
+
+    def target(self, deployment: str, artifact: Artifact, instance: Instance | None) -> Target:
+        """Where the addresses of something live lead."""
+        if instance is not None:
+            return Target("instance", deployment, host=instance.host, port=instance.port)
+        return Target("static", deployment, path=artifact.path or "", fallback=artifact.the_plan().fallback)
+
+    def resting(self, deployment: Deployment, artifact: Artifact | None) -> Target:
+        """Where the own address of a replaced commit leads: static files stay, a server wakes when asked for."""
+        if artifact is not None and artifact.the_plan().kind == "static":
+            return self.target(deployment.id, artifact, None)
+        return Target("instance", deployment.id, asleep=True)
+
+    async def step(self, deployment: Deployment, state: State, words: str, **fields: Any) -> bool:
+        """One step forward; False when the deployment has ended meanwhile."""
+        now = self.clock()
+        return await self.store.write(lambda s: deployments.advance(s, deployment.id, state, words, now, **fields))
+
+    async def point(
+        self, standing: deployments.Standing, deployment: Deployment, target: Target, **fields: Any
+    ) -> bool:
+        """Lead a deployment's own addresses to `target`, in the books and then in the router.
+
+        False: its state has moved on meanwhile, nothing was written."""
+        hosts = [self.commit_host(standing.project, deployment.sha)]
+        if deployment.state is not State.REPLACED:
+            hosts.append(self.pull_host(standing.project, standing.pull))
+        routes = dict.fromkeys(hosts, target.as_json())
+        seen = deployment.state
+        mine = await self.store.write(lambda s: deployments.put(s, deployment.id, seen, routes, **fields))
+        for host in mine or ():
+            await self.router.point(host, target)
+        return mine is not None
+
+    async def artifact(self, deployment: Deployment) -> Artifact | None:
+        if deployment.artifact is None:
+            return None
+        build = await self.store.read(deployments.build_of, deployment.artifact)
+        return Artifact.from_json(build.record) if build else None
+
+    async def standing(self, deployment: Deployment) -> deployments.Standing | None:
+        if deployment.number is None:
+            return None
+        return await self.store.read(deployments.standing, deployment.project_id, deployment.number)

@@ -1,0 +1,229 @@
+"""A push to a pull request becomes live."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
+
+from bot.agents import Author, Commit, recognise
+from bot.builds import Builds, FileLog, end_of
+from bot.errors import GitHubDown, GitHubRefused, SourceUnavailable, TryLater
+from bot.github import GitHub, Repository
+from bot.github.shapes import Malformed, pull_of
+from bot.models import Deployment, Project, PullRequest, State
+from bot.previews.ground import DRAIN_SECONDS, Ground
+from bot.sources import Revision, Sources
+from bot.store import deployments
+from runners.base import Artifact, BuildFailed, Failed, Gone, Instance, StartFailed, Target
+
+T = TypeVar("T")
+FORK = {
+    "reason_code": "fork",
+    "step": "admit",
+    "message": "This pull request comes from a fork, so its code is not run here.",
+    "hint": "Review it, push its commits to a branch of this repository and open the pull request from there.",
+}
+
+
+class Refresh:
+    """Fetch, detect, build, start, switch; every step is in the books before the next begins."""
+
+    def __init__(self, ground: Ground, github: GitHub, sources: Sources, builds: Builds) -> None:
+        self._ground, self._github, self._sources, self._builds = ground, github, sources, builds
+        self._store = ground.store
+
+    async def __call__(self, project: Project, pull: PullRequest, guid: str, *, again: bool = False) -> None:
+        """Make the head of a pull request live.  `again`: also when that head has been dealt with already."""
+        now = self._ground.clock()
+        project, pull = await self._store.write(deployments.note_pull, project, pull, now)
+        standing = await self._store.read(deployments.standing, project.id, pull.number)
+        if pull.state != "open" or project.state != "active" or standing is None:
+            return
+        newest = standing.newest
+        if newest and newest.delivery != guid and newest.sha == pull.head_sha and not again and _settled(newest):
+            return
+        deployment = await self._store.write(deployments.begin, guid, pull, pull.head_sha, now)
+        if not deployment.state.working:
+            return  # tried again after it had ended
+        try:
+            await self._make(project, pull, deployment)
+        except Failed as failure:
+            await self._fail(deployment, failure)
+        except SourceUnavailable as error:
+            await self._fail(deployment, BuildFailed(str(error), step="fetch", hint="Push again, or re-run the check."))
+
+    async def abandon(self, guid: str, reason: str) -> None:
+        """The last try of a delivery failed by a fault of ours or of the machine: its check has to end all the same."""
+        deployment = await self._store.read(deployments.of_delivery, guid)
+        if deployment is not None:
+            hint = "Re-run the check; if it stays so, ask whoever runs Slipway."
+            await self._fail(deployment, StartFailed(reason, step="slipway", hint=hint))
+
+    async def _make(self, project: Project, pull: PullRequest, deployment: Deployment) -> None:
+        ground, log = self._ground, FileLog(self._ground.log_path(deployment.id))
+        await self._reserve(project, pull, deployment)
+        if pull.fork:
+            await ground.step(deployment, State.REFUSED, "not run: it comes from a fork", failure=FORK)
+            return
+        await ground.step(deployment, State.FETCHING, "fetching")
+        repository = self._github.repository(project.installation_id, project.id, project.full_name)
+        revision, late = await asyncio.gather(
+            self._fetch(project, repository, deployment.sha, pull), self._late(repository, pull, deployment.sha)
+        )
+        if late:  # the newer head has a delivery of its own, or the sweep finds it
+            await ground.step(deployment, State.CANCELLED, "a newer commit is there")
+            return
+        for note in revision.notes:
+            log.write(f"note: {note}")
+        tree = await self._sources.checkout(project.id, deployment.sha)
+        plan = await self._builds.plan(tree)
+        words = f"building {plan.framework or plan.language}"
+        await ground.step(deployment, State.BUILDING, words, plan=plan.as_json(), tree=revision.tree_hash)
+        made = await self._builds.make(project.id, tree, revision.tree_hash, plan, log)
+        reused = "same tree, nothing to build" if made.reused else None
+        if await ground.step(deployment, State.STARTING, "starting", artifact=made.artifact.digest, reused=reused):
+            await self._bring_up(project, pull, deployment, made.artifact, log)
+
+    async def _bring_up(
+        self, project: Project, pull: PullRequest, deployment: Deployment, artifact: Artifact, log: FileLog
+    ) -> None:
+        ground = self._ground
+        standing = await self._store.read(deployments.standing, project.id, pull.number)
+        former = standing.serving if standing else None
+        instance = await self._inherit(former, artifact) if former else None
+        started: Instance | None = None
+        if instance is None and artifact.the_plan().kind != "static":
+            launch = ground.launch(project, pull, deployment.id, artifact)
+            instance = started = await ground.runner.start(launch, log)
+        live = False
+        try:
+            live = await self._switch(project, pull, deployment, artifact, instance, former)
+        finally:
+            if started is not None and not live:
+                await asyncio.shield(ground.runner.stop(started))
+
+    async def _switch(
+        self,
+        project: Project,
+        pull: PullRequest,
+        deployment: Deployment,
+        artifact: Artifact,
+        instance: Instance | None,
+        former: Deployment | None,
+    ) -> bool:
+        """Lead the addresses to what is new, then let the former end.  False: closed meanwhile, nothing done."""
+        ground = self._ground
+        target = ground.target(deployment.id, artifact, instance)
+        routes = dict.fromkeys((ground.pull_host(project, pull), ground.commit_host(project, deployment.sha)), target)
+        if former and former.sha != deployment.sha:
+            routes[ground.commit_host(project, former.sha)] = ground.resting(former, await ground.artifact(former))
+        raw = {host: where.as_json() for host, where in routes.items()}
+        fields = {"instance": instance.as_json() if instance else None, "runner": ground.runner.name}
+        now = ground.clock()
+        replaced = await self._store.write(lambda s: deployments.go_live(s, deployment.id, raw, now, **fields))
+        if replaced is None:
+            return False
+        for host, where in routes.items():
+            await ground.router.point(host, where)
+        for old in replaced:
+            await self._retire(old, instance)
+        return True
+
+    async def _inherit(self, former: Deployment, artifact: Artifact) -> Instance | None:
+        """The former instance, when it runs exactly what is asked for and answers."""
+        if former.artifact != artifact.digest or former.instance is None:
+            return None
+        instance = Instance.from_json(former.instance)
+        with contextlib.suppress(Gone):
+            if former.state is State.ASLEEP:
+                await self._ground.runner.wake(instance)
+            if await self._ground.runner.healthy(instance):
+                return instance
+        return None
+
+    async def _retire(self, old: Deployment, keep: Instance | None) -> None:
+        """Let requests on the former instance end, then stop it; its own address wakes a new one."""
+        if old.instance is not None and (keep is None or old.instance["id"] != keep.id):
+            await self._ground.router.drained(old.id, DRAIN_SECONDS)
+            await self._ground.runner.stop(Instance.from_json(old.instance))
+        await self._store.write(lambda s: deployments.put(s, old.id, State.REPLACED, {}, instance=None))
+
+    async def _reserve(self, project: Project, pull: PullRequest, deployment: Deployment) -> None:
+        """The address answers from the first second: with the progress, or with what has been live until now."""
+        page = Target(
+            "page",
+            deployment.id,
+            state=deployment.state.value,
+            title=f"{project.full_name} #{pull.number} · {deployment.sha[:7]}",
+            lines=tuple(words for _at, words in deployment.timeline),
+            log=str(self._ground.log_path(deployment.id)),
+        ).as_json()
+        moving, fixed = self._ground.pull_host(project, pull), self._ground.commit_host(project, deployment.sha)
+        await self._store.write(deployments.reserve, (moving, fixed), deployment.id, page)
+
+    async def _fail(self, deployment: Deployment, failure: Failed) -> None:
+        """Told with step, place and the log's end.  What was live stays live."""
+        log = await asyncio.to_thread(end_of, self._ground.log_path(deployment.id))
+        told = {
+            "reason_code": f"{failure.step}_failed",
+            "step": failure.step,
+            "message": str(failure),
+            "hint": failure.hint or None,
+            "path": failure.path,
+            "line": failure.line,
+            "log": log[-4000:],
+        }
+        await self._ground.step(deployment, State.FAILED, f"failed: {failure}"[:300], failure=told)
+
+    async def _fetch(self, project: Project, repository: Repository, sha: str, pull: PullRequest) -> Revision:
+        try:
+            token = await repository.git_token()
+        except GitHubRefused as error:
+            raise SourceUnavailable(f"GitHub gave no access to {project.full_name}: {error}") from error
+        return await self._sources.fetch(project.id, project.full_name, sha, token, ref=f"refs/pull/{pull.number}/head")
+
+    async def _late(self, repository: Repository, pull: PullRequest, sha: str) -> bool:
+        """Ask GitHub how the pull request stands and who wrote it.  True: the delivery speaks of an older head.
+
+        An answer older than the delivery (replicas lag) says nothing; neither does none at all."""
+        raw, commits = await asyncio.gather(
+            _or_none(repository.pull(pull.number)), _or_none(repository.pull_commits(pull.number))
+        )
+        if not isinstance(raw, Mapping):
+            return False
+        written = [_commit(one) for one in commits or [] if isinstance(one, Mapping)]
+        author = Author(pull.author_id, pull.author, pull.author_is_bot)
+        agent = recognise(author, branch=pull.head_ref, body=str(raw.get("body") or ""), commits=written)
+        if agent is not None:
+            await self._store.write(deployments.note_agent, pull.project_id, pull.number, agent.name, agent.why)
+        try:
+            live = pull_of(raw, pull.project_id)
+        except Malformed:
+            return False
+        return not live.fork and live.updated_at > pull.updated_at and live.head_sha != sha
+
+
+def _settled(deployment: Deployment) -> bool:
+    """Its head has been dealt with; the same head again (a second event, the sweep) asks for nothing new."""
+    return deployment.state in (State.LIVE, State.ASLEEP, State.FAILED, State.REFUSED)
+
+
+async def _or_none(asked: Awaitable[T]) -> T | None:
+    """What GitHub answers, or nothing: a preview does not wait for a decoration."""
+    try:
+        return await asked
+    except (GitHubDown, GitHubRefused, TryLater):
+        return None
+
+
+def _commit(raw: Mapping[str, Any]) -> Commit:
+    commit = raw.get("commit")
+    inner: Mapping[str, Any] = commit if isinstance(commit, Mapping) else {}
+
+    def email(who: str) -> str:
+        person = inner.get(who)
+        return str(person.get("email") or "") if isinstance(person, Mapping) else ""
+
+    return Commit(email("author"), email("committer"), str(inner.get("message") or ""))

@@ -1,0 +1,114 @@
+"""A preview sleeps, wakes, expires, closes."""
+
+from __future__ import annotations
+
+import contextlib
+
+from bot.builds import FileLog
+from bot.models import Deployment, Project, PullRequest, State
+from bot.previews.ground import DRAIN_SECONDS, Ground
+from bot.sources import Sources
+from bot.store import deployments
+from runners.base import Artifact, Gone, Instance, Target
+
+
+class Rest:
+    """All that happens to a preview without a push."""
+
+    def __init__(self, ground: Ground, sources: Sources) -> None:
+        self._ground, self._sources, self._store = ground, sources, ground.store
+
+    async def close(self, project: Project, pull: PullRequest) -> None:
+        """Remove everything of a pull request, look again, and keep the receipt."""
+        project, pull = await self._store.write(deployments.note_pull, project, pull, self._ground.clock())
+        if pull.state == "open":
+            return  # it was opened again meanwhile
+        now = self._ground.clock()
+        rows = await self._store.write(deployments.closing, pull.project_id, pull.number, now)
+        await self._remove(project, pull, rows, "closed")
+        left = await self._left(rows)
+        await self._store.write(deployments.closed, pull.project_id, pull.number, not left)
+
+    async def expire(self, deployment: Deployment) -> None:
+        """Nobody came for a long time: remove it; a push or a re-run brings it back."""
+        standing = await self._ground.standing(deployment)
+        if standing is None:
+            return
+        number, now = standing.pull.number, self._ground.clock()
+        rows = await self._store.write(deployments.expiring, deployment.project_id, number, now)
+        await self._remove(standing.project, standing.pull, rows, "expired")
+
+    async def sleep(self, deployment: Deployment) -> None:
+        """Take an idle preview's processor away.  Routes first: a request that comes meanwhile wakes it again."""
+        ground, standing = self._ground, await self._ground.standing(deployment)
+        if deployment.instance is None or standing is None:
+            return
+        instance = Instance.from_json(deployment.instance)
+        if deployment.state is State.REPLACED:  # woken by its own address: nothing to keep warm
+            rest = ground.resting(deployment, await ground.artifact(deployment))
+            if await ground.point(standing, deployment, rest, instance=None):
+                await ground.router.drained(deployment.id, DRAIN_SECONDS)
+                await ground.runner.stop(instance)
+            return
+        asleep = Target("instance", deployment.id, host=instance.host, port=instance.port, asleep=True)
+        if not await ground.point(standing, deployment, asleep, state=State.ASLEEP):
+            return
+        await ground.router.drained(deployment.id, DRAIN_SECONDS)
+        with contextlib.suppress(Gone):
+            await ground.runner.sleep(instance)
+
+    async def wake(self, deployment_id: str) -> None:
+        """Run again what sleeps or has died, from the artifact when nothing of it is left."""
+        ground, deployment = self._ground, await self._store.read(deployments.get, deployment_id)
+        if deployment is None or deployment.state not in deployments.HOLDING:
+            return
+        standing, artifact = await ground.standing(deployment), await ground.artifact(deployment)
+        if standing is None or artifact is None:
+            return
+        instance = await self._awake(deployment)
+        started = instance is None and artifact.the_plan().kind != "static"
+        if started:
+            launch = ground.launch(standing.project, standing.pull, deployment.id, artifact)
+            instance = await ground.runner.start(launch, FileLog(ground.log_path(deployment.id)))
+        state = State.REPLACED if deployment.state is State.REPLACED else State.LIVE
+        target = ground.target(deployment.id, artifact, instance)
+        raw = instance.as_json() if instance else None
+        done = await ground.point(standing, deployment, target, state=state, instance=raw, active_at=ground.clock())
+        if not done and started and instance is not None:
+            await ground.runner.stop(instance)
+
+    async def _awake(self, deployment: Deployment) -> Instance | None:
+        """The instance it has, awake and answering; what does not answer is stopped."""
+        if deployment.instance is None:
+            return None
+        instance = Instance.from_json(deployment.instance)
+        with contextlib.suppress(Gone):
+            await self._ground.runner.wake(instance)
+            if await self._ground.runner.healthy(instance):
+                return instance
+        await self._ground.runner.stop(instance)
+        return None
+
+    async def _remove(self, project: Project, pull: PullRequest, rows: list[Deployment], state: str) -> None:
+        ground = self._ground
+        if not rows:
+            return
+        moving = ground.pull_host(project, pull)
+        page = Target("page", rows[-1].id, state=state, title=f"{project.full_name} #{pull.number}")
+        gone = await self._store.write(deployments.unroute, [row.id for row in rows], moving, page.as_json())
+        for host in gone:
+            await ground.router.drop(host)
+        await ground.router.point(moving, page)
+        for row in rows:
+            if row.instance is not None:
+                await ground.runner.stop(Instance.from_json(row.instance))
+        for build in await self._store.read(deployments.unshared, rows):
+            await self._store.write(deployments.forget_build, build.key)
+            await ground.runner.forget(Artifact.from_json(build.record))
+        for sha in {row.sha for row in rows}:
+            if not await self._store.read(deployments.uses_commit, project.id, sha):
+                await self._sources.forget(project.id, sha)
+
+    async def _left(self, rows: list[Deployment]) -> list[Instance]:
+        ids = {row.id for row in rows} | {row.instance["id"] for row in rows if row.instance}
+        return [one for one in await self._ground.runner.instances() if {one.id, one.deployment} & ids]

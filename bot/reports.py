@@ -1,0 +1,305 @@
+"""GitHub shows what the books say: comment, check runs and Deployments are compared with the rows and brought in line.
+
+Every change of a pull request's rows counts up `PullRequest.changes`; whoever lags in `told` is told again.  So a crash
+loses no report, fifty changes become a few edits, and a decoration that fails never stops a deploy.  Each thing made
+at GitHub has a key written down first (`Effect`); after a crash it is looked up at GitHub before it is made again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from sqlmodel import Session, col, select
+
+from bot.builds import end_of
+from bot.errors import GitHubDown, GitHubRefused, TryLater
+from bot.github import GitHub, Repository
+from bot.hosts import commit_label, pull_label
+from bot.messages import CHECK, MARKER, View, check, comment, remote
+from bot.models import Deployment, Effect, PullRequest, State
+from bot.settings import Settings
+from bot.store import Store, deployments
+
+EDIT_SECONDS = 3.0  # between two edits of one comment: GitHub allows 80 writes a minute and 500 an hour
+PATIENCE_SECONDS = 1.0  # what is live sooner needs no comment that says "building"
+AT_ONCE = 8  # pull requests told side by side
+LATER_SECONDS = 30.0  # after GitHub refused or was down
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Due:
+    """When to come again; a new change comes at once, unless GitHub itself asked us to wait."""
+
+    at: float
+    changes: int | None = None  # the count that was looked at; None: nothing hastens it
+
+
+class Reports:
+    """Tells GitHub; one pull request at a time each, at most a few side by side."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        github: GitHub,
+        isolates: Callable[[], bool],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings, self._store, self._github = settings, store, github
+        self._isolates, self._clock = isolates, clock
+        self._due: dict[tuple[int, int], _Due] = {}  # pulls that wait for their time
+        self._telling: dict[tuple[int, int], asyncio.Task[_Due | None]] = {}
+
+    async def run(self) -> None:
+        """Tell until cancelled; woken by every change of the books."""
+        try:
+            while True:
+                seen = self._store.changed
+                await self._wait(seen, await self._round())
+        finally:
+            for task in self._telling.values():
+                task.cancel()
+            await asyncio.gather(*self._telling.values(), return_exceptions=True)
+
+    async def settle(self) -> None:
+        """Tell all there is to tell now, without waiting for better times.  For shutdown and for tests."""
+        for project_id, number, _changes in await self._store.read(_untold):
+            await self._tell(project_id, number, hurry=True)
+
+    async def _round(self) -> float:
+        for key, task in list(self._telling.items()):
+            if task.done():
+                del self._telling[key]
+                again = _outcome(key, task, self._clock())
+                self._due.pop(key, None)
+                if again is not None:
+                    self._due[key] = again
+        now = self._clock()
+        waiting = []
+        for project_id, number, changes in await self._store.read(_untold):
+            key, due = (project_id, number), self._due.get((project_id, number))
+            if key in self._telling or len(self._telling) >= AT_ONCE:
+                continue
+            if due is not None and due.at > now and due.changes in (None, changes):
+                waiting.append(due.at - now)
+            else:
+                self._telling[key] = asyncio.create_task(self._tell(project_id, number))
+        return max(0.02, min(waiting, default=5.0))
+
+    async def _wait(self, seen: int, seconds: float) -> None:
+        changed = asyncio.create_task(self._store.wait_changed(seen, seconds))
+        try:
+            await asyncio.wait({changed, *self._telling.values()}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
+
+    async def _tell(self, project_id: int, number: int, hurry: bool = False) -> _Due | None:
+        """Bring GitHub in line for one pull request.  Returns when to come again, or None when all is told."""
+        standing = await self._store.read(deployments.standing, project_id, number)
+        if standing is None:
+            return None
+        counted, project = standing.pull.changes, standing.project
+        repository = self._github.repository(project.installation_id, project.id, project.full_name)
+        try:
+            again = await self._told(standing, repository, hurry)
+        except TryLater as error:
+            return _Due(error.until.timestamp())
+        except (GitHubDown, GitHubRefused) as error:
+            log.warning("could not tell %s#%s: %s", project.full_name, number, error)
+            return _Due(self._clock() + LATER_SECONDS)
+        if again is None:
+            await self._store.write(_all_told, project_id, number, counted)
+        return again
+
+    async def _told(self, standing: deployments.Standing, repository: Repository, hurry: bool) -> _Due | None:
+        rows = await self._store.read(_unsettled, standing.project.id, standing.pull.number)
+        newest = standing.newest
+        if newest is None or (not newest.state.ended and not newest.live_at and not hurry and self._young(newest)):
+            return None if newest is None else _Due(newest.received_at + PATIENCE_SECONDS, standing.pull.changes)
+        for row in rows:
+            if row.id != newest.id:
+                await self._deployment(standing, row, repository)
+        await self._check(standing, newest, repository)
+        again = await self._comment(standing, newest, repository, hurry)
+        await self._deployment(standing, newest, repository)
+        return again
+
+    def _young(self, deployment: Deployment) -> bool:
+        return self._clock() < deployment.received_at + PATIENCE_SECONDS
+
+    async def _deployment(self, standing: deployments.Standing, row: Deployment, repository: Repository) -> None:
+        """The check run and GitHub's Deployment of one deployment of ours."""
+        await self._check(standing, row, repository)
+        state, words = remote(row)
+        if row.remote_told == state or (row.remote_id is None and state == "inactive"):
+            return
+        view = self._view(standing, row, "")
+        ident = row.remote_id
+        if ident is None:
+            about = f"Preview of #{row.number}"
+            ident, _made = await self._once(
+                f"deployment:{row.id}",
+                lambda: repository.find_deployment(row.sha, row.environment, row.id),
+                lambda: repository.create_deployment(
+                    row.sha, row.environment, about, {"slipway": row.id}, transient=True
+                ),
+            )
+        await repository.set_deployment_status(
+            ident, state, description=words, environment_url=view.commit_url, log_url=view.log_url
+        )
+        await self._store.write(_note, row.id, {"remote_id": ident, "remote_told": state})
+
+    async def _check(self, standing: deployments.Standing, row: Deployment, repository: Repository) -> None:
+        if row.check_id is None and row.state is State.CANCELLED:
+            return  # nothing was ever promised about it
+        text = await asyncio.to_thread(end_of, self._log(row.id)) if row.state.ended else ""
+        view = self._view(standing, row, text)
+        said = check(view)
+        if row.check_told == said.told or (row.check_told or "").startswith("completed"):
+            return
+        output = {"title": said.title, "summary": said.summary, "text": said.text, "details_url": view.log_url}
+        ident, made = row.check_id, False
+        if ident is None:
+            ident, made = await self._once(
+                f"check:{row.id}",
+                lambda: repository.find_check(row.sha, CHECK, row.id),
+                lambda: repository.create_check(
+                    CHECK, row.sha, row.id, status=said.status, conclusion=said.conclusion,
+                    annotations=said.annotations, **output,
+                ),
+            )  # fmt: skip
+        if not made:
+            await repository.update_check(
+                ident, status=said.status, conclusion=said.conclusion, annotations=said.annotations, **output
+            )
+        await self._store.write(_note, row.id, {"check_id": ident, "check_told": said.told})
+
+    async def _comment(
+        self, standing: deployments.Standing, newest: Deployment, repository: Repository, hurry: bool
+    ) -> _Due | None:
+        pull = standing.pull
+        text = await asyncio.to_thread(end_of, self._log(newest.id))
+        body = comment(self._view(standing, newest, text))
+        digest = hashlib.sha256(body.encode()).hexdigest()
+        if digest == pull.comment_digest:
+            return None
+        if not hurry and self._clock() < pull.comment_at + EDIT_SECONDS:
+            return _Due(pull.comment_at + EDIT_SECONDS, pull.changes)
+        key = f"comment:{pull.project_id}#{pull.number}"
+        ident = pull.comment_id
+        if ident is not None:
+            try:
+                await repository.update_comment(ident, body)
+            except GitHubRefused as error:
+                if error.status != 404:
+                    raise
+                await self._store.write(_forget_effect, key)  # a person deleted it
+                ident = None
+        if ident is None:
+            ident, _made = await self._once(
+                key,
+                lambda: repository.find_comment(pull.number, MARKER),
+                lambda: repository.create_comment(pull.number, body),
+            )
+        await self._store.write(_commented, pull.project_id, pull.number, ident, digest, self._clock())
+        return None
+
+    async def _once(
+        self, key: str, find: Callable[[], Awaitable[int | None]], make: Callable[[], Awaitable[int]]
+    ) -> tuple[int, bool]:
+        """Make a thing at GitHub once: written down before, read back when that was as far as we came.
+
+        Returns its id, and whether it was made just now."""
+        ident, first = await self._store.write(_begin_effect, key, self._clock())
+        if ident is None and not first:
+            ident = await find()
+        made = ident is None
+        if ident is None:
+            ident = await make()
+        await self._store.write(_end_effect, key, ident)
+        return ident, made
+
+    def _view(self, standing: deployments.Standing, row: Deployment, text: str) -> View:
+        project, serving = standing.project, standing.serving
+        return View(
+            pull=standing.pull,
+            deployment=row,
+            serving=serving if serving and serving.id != row.id else None,
+            url=self._settings.preview_url(pull_label(standing.pull.number, project.owner, project.name)),
+            commit_url=self._settings.preview_url(commit_label(row.sha, project.owner, project.name)),
+            log_url=f"{self._settings.public_url}/deployments/{row.id}",
+            isolates=self._isolates(),
+            log=text,
+        )
+
+    def _log(self, deployment: str) -> Path:
+        return self._settings.home.absolute() / "logs" / f"{deployment}.log"
+
+
+def _outcome(key: tuple[int, int], task: asyncio.Task[_Due | None], now: float) -> _Due | None:
+    if task.cancelled():
+        return None
+    error = task.exception()
+    if error is not None:  # a fault of ours must not silence the other pull requests
+        log.error("telling %s#%s failed", *key, exc_info=error)
+        return _Due(now + LATER_SECONDS)
+    return task.result()
+
+
+def _untold(session: Session) -> list[tuple[int, int, int]]:
+    query = select(PullRequest.project_id, PullRequest.number, PullRequest.changes)
+    rows = session.exec(query.where(col(PullRequest.told) < col(PullRequest.changes)))
+    return [(project_id, number, changes) for project_id, number, changes in rows]
+
+
+def _unsettled(session: Session, project_id: int, number: int) -> list[Deployment]:
+    """Deployments whose state GitHub may not show yet."""
+    query = select(Deployment).where(Deployment.project_id == project_id, Deployment.number == number)
+    return [row for row in session.exec(query.order_by(col(Deployment.received_at))) if not _settled(row)]
+
+
+def _settled(row: Deployment) -> bool:
+    if row.check_id is None and row.remote_id is None and row.state is State.CANCELLED:
+        return True  # nothing was ever said about it
+    shown = row.remote_told == remote(row)[0] or (row.remote_id is None and remote(row)[0] == "inactive")
+    return shown and (row.check_told or "").startswith("completed")
+
+
+def _all_told(session: Session, project_id: int, number: int, counted: int) -> None:
+    session.get_one(PullRequest, (project_id, number)).told = counted
+
+
+def _note(session: Session, deployment: str, fields: dict[str, object]) -> None:
+    row = session.get_one(Deployment, deployment)
+    for field, value in fields.items():
+        setattr(row, field, value)
+
+
+def _commented(session: Session, project_id: int, number: int, ident: int, digest: str, now: float) -> None:
+    pull = session.get_one(PullRequest, (project_id, number))
+    pull.comment_id, pull.comment_digest, pull.comment_at = ident, digest, now
+
+
+def _begin_effect(session: Session, key: str, now: float) -> tuple[int | None, bool]:
+    row = session.get(Effect, key)
+    if row is not None:
+        return row.remote_id, False
+    session.add(Effect(key=key, asked_at=now))
+    return None, True
+
+
+def _end_effect(session: Session, key: str, remote_id: int) -> None:
+    session.get_one(Effect, key).remote_id = remote_id
+
+
+def _forget_effect(session: Session, key: str) -> None:
+    row = session.get(Effect, key)
+    if row is not None:
+        session.delete(row)
