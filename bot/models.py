@@ -57,6 +57,8 @@ class Delivery(SQLModel, table=True):
     __tablename__ = "delivery"
     __table_args__ = (
         Index("ix_delivery_ready", "priority", "id", sqlite_where=text("state = 'queued'")),
+        Index("ix_delivery_lane", "key", "id", sqlite_where=text("state = 'queued'")),
+        Index("ix_delivery_due", "run_at", sqlite_where=text("state = 'queued'")),
         Index("ix_delivery_topic", "topic", sqlite_where=text("state in ('queued', 'running')")),
         # The database itself forbids two claims in one lane.
         Index("uq_delivery_running_lane", "key", unique=True, sqlite_where=text("state = 'running'")),
@@ -71,6 +73,7 @@ class Delivery(SQLModel, table=True):
     project_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     key: str
     topic: str | None = None
+    stamp: str = ""  # GitHub's own time of what the payload shows: what shows less never replaces what shows more
     heavy: bool = False  # may build: counts against the number of builds at once
     priority: int = 0  # lower first: people 0, bots 10
     state: Work = Field(default=Work.QUEUED, sa_column=Column(_word(Work), nullable=False))

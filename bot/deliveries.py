@@ -1,0 +1,131 @@
+"""What a delivery's payload says of order: which lane, what it replaces, who goes first.  No I/O.
+
+Nothing here trusts the payload's shape: what is missing or odd counts as absent, and a delivery that says nothing
+about itself waits in the lane of its event.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NewType
+
+Packed = NewType("Packed", bytes)
+"""A payload as it is kept: zlib over the JSON as it came."""
+
+PEOPLE, BOTS, CLOSING = 0, 10, -10
+_REPLACING = frozenset({"opened", "reopened", "synchronize", "closed"})
+_BUILDING = frozenset({"opened", "reopened", "synchronize"})
+_LARGEST_ID = 2**63 - 1  # what a database's BIGINT holds
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A delivery's place in the queue; the fields are those of `bot.models.Delivery`."""
+
+    key: str
+    topic: str | None = None
+    heavy: bool = False
+    priority: int = PEOPLE
+    action: str = ""
+    installation_id: int | None = None
+    project_id: int | None = None
+    stamp: str = ""
+
+
+def route(event: str, payload: Mapping[str, Any]) -> Order:
+    """The place of one of GitHub's deliveries.  Never raises: the payload may be anything."""
+    action = _word(payload.get("action"))
+    project = _id(payload, "repository", "id")
+    installation = _id(payload, "installation", "id")
+    key = _key(event, payload, project, installation)
+    replaces = event == "pull_request" and action in _REPLACING and key != event
+    builds = action in _BUILDING if event == "pull_request" else _is_rerequest(event, action)
+    return Order(
+        key=key,
+        topic=f"{key}:refresh" if replaces else None,
+        heavy=builds,
+        priority=_priority(event, action, payload),
+        action=action,
+        installation_id=installation,
+        project_id=project,
+        stamp=_stamp(payload) if replaces else "",
+    )
+
+
+def pack(payload: bytes | Mapping[str, Any]) -> Packed:
+    """What is kept of a payload: the JSON text as it came, or made of a mapping."""
+    raw = payload if isinstance(payload, bytes) else json.dumps(payload, separators=(",", ":")).encode()
+    return Packed(zlib.compress(raw, 1))
+
+
+def unpack(body: bytes) -> dict[str, Any]:
+    """The payload of `Delivery.body`; empty when the body has been purged."""
+    return parse(zlib.decompress(body)) if body else {}
+
+
+def parse(raw: bytes) -> dict[str, Any]:
+    """JSON text as an object.  Raises ValueError for all that is no JSON object in UTF-8."""
+    try:
+        payload = json.loads(raw.decode(), parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+    if not isinstance(payload, dict):
+        raise ValueError("the JSON is not an object")
+    return payload
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _key(event: str, payload: Mapping[str, Any], project: int | None, installation: int | None) -> str:
+    if event in ("installation", "installation_repositories") and installation is not None:
+        return f"installation:{installation}"
+    if project is None:
+        return event
+    if event == "pull_request" or event.startswith("pull_request_"):
+        number = _id(payload, "pull_request", "number") or _id(payload, "number")
+        return f"{project}#{number}" if number else event
+    if event in ("push", "repository", "delete"):
+        return str(project)
+    if _is_rerequest(event, _word(payload.get("action"))):
+        sha = _word(_at(payload, event, "head_sha"))
+        return f"{project}@{sha}" if sha else str(project)
+    return event
+
+
+def _is_rerequest(event: str, action: str) -> bool:
+    return event in ("check_run", "check_suite") and action == "rerequested"
+
+
+def _priority(event: str, action: str, payload: Mapping[str, Any]) -> int:
+    if event == "pull_request" and action == "closed":
+        return CLOSING
+    authors = (_at(payload, "sender", "type"), _at(payload, "pull_request", "user", "type"))
+    return BOTS if "Bot" in authors else PEOPLE
+
+
+def _stamp(payload: Mapping[str, Any]) -> str:
+    stamp = _at(payload, "pull_request", "updated_at")
+    return stamp if isinstance(stamp, str) and _STAMP.fullmatch(stamp) else ""
+
+
+def _at(payload: Any, *path: str) -> Any:
+    for name in path:
+        payload = payload.get(name) if isinstance(payload, Mapping) else None
+    return payload
+
+
+def _id(payload: Mapping[str, Any], *path: str) -> int | None:
+    value = _at(payload, *path)
+    return value if type(value) is int and 0 < value <= _LARGEST_ID else None
+
+
+def _word(value: Any) -> str:
+    """A short printable name, or nothing: it becomes part of keys and labels."""
+    return value if isinstance(value, str) and len(value) <= 64 and value.isascii() and value.isprintable() else ""
