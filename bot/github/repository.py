@@ -1,0 +1,234 @@
+"""One repository, seen through the app's installation: each call with the least rights that do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from bot.errors import GitHubRefused
+from bot.github.api import Api, number_of
+from bot.github.limits import ANNOTATIONS, CHECK_TEXT, COMMENT, annotation, fit, line
+
+CODE = {"contents": "read"}
+PULLS = {"pull_requests": "read"}
+COMMENTS = {"pull_requests": "write"}  # does for comments on pull requests; no right on issues is needed
+CHECKS = {"checks": "write"}
+DEPLOYMENTS = {"deployments": "write"}
+
+PAGE = 100
+COMMITS = 250  # GitHub lists no more commits of a pull request
+
+
+class Repository:
+    """Numbers that methods return are GitHub's ids.
+
+    Every method raises GitHubRefused (4xx), GitHubDown (no answer, 5xx) and TryLater (a rate limit).  After
+    GitHubDown a creation may have happened all the same: ask the matching `find_*` before creating again.
+    """
+
+    def __init__(
+        self,
+        full_name: str,
+        api: Callable[[Mapping[str, str]], Api],
+        token: Callable[[Mapping[str, str]], Awaitable[str]],
+        app_id: Callable[[], Awaitable[int]],
+        app_login: Callable[[], Awaitable[str]],
+    ) -> None:
+        self.full_name = full_name
+        owner, _, name = full_name.partition("/")
+        self._names = {"owner": owner, "repo": name}
+        self._api, self._token, self._app_id, self._app_login = api, token, app_id, app_login
+
+    async def git_token(self) -> str:
+        """A token that reads this repository's code, good for five minutes at least."""
+        return await self._token(CODE)
+
+    # ---- pull requests
+
+    async def pull(self, number: int) -> dict[str, Any]:
+        return await self._api(PULLS).one("/repos/{owner}/{repo}/pulls/{number}", **self._names, number=number)
+
+    async def open_pulls(self) -> list[dict[str, Any]]:
+        url = "/repos/{owner}/{repo}/pulls{?state,per_page}"
+        pulls = self._api(PULLS).all(url, **self._names, state="open", per_page=PAGE)
+        return [pull async for pull in pulls]
+
+    async def pull_commits(self, number: int) -> list[dict[str, Any]]:
+        """At most 250, oldest first."""
+        url = "/repos/{owner}/{repo}/pulls/{number}/commits{?per_page}"
+        commits = self._api(PULLS).all(url, **self._names, number=number, per_page=PAGE)
+        return [commit async for commit in commits][:COMMITS]
+
+    # ---- check runs
+
+    async def create_check(
+        self,
+        name: str,
+        head_sha: str,
+        external_id: str,
+        *,
+        status: str,
+        conclusion: str | None = None,
+        title: str,
+        summary: str,
+        text: str | None = None,
+        details_url: str | None = None,
+        annotations: Sequence[Mapping[str, Any]] = (),
+    ) -> int:
+        """`annotations` in GitHub's words; more than fifty go in further requests."""
+        fields = _check(status, conclusion, details_url, title, summary, text)
+        fields |= {"name": name, "head_sha": head_sha, "external_id": external_id}
+        fields["output"]["annotations"] = _annotations(annotations[:ANNOTATIONS])
+        url = "/repos/{owner}/{repo}/check-runs"
+        check = number_of(await self._api(CHECKS).make(url, fields, **self._names))
+        await self._annotate(check, fields["output"], annotations[ANNOTATIONS:])
+        return check
+
+    async def update_check(
+        self,
+        check: int,
+        *,
+        status: str,
+        conclusion: str | None = None,
+        title: str,
+        summary: str,
+        text: str | None = None,
+        details_url: str | None = None,
+        annotations: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Annotations are added to those that are there."""
+        fields = _check(status, conclusion, details_url, title, summary, text)
+        fields["output"]["annotations"] = _annotations(annotations[:ANNOTATIONS])
+        await self._change_check(check, fields)
+        await self._annotate(check, fields["output"], annotations[ANNOTATIONS:])
+
+    async def _annotate(self, check: int, output: Mapping[str, Any], more: Sequence[Mapping[str, Any]]) -> None:
+        for start in range(0, len(more), ANNOTATIONS):
+            some = _annotations(more[start : start + ANNOTATIONS])
+            await self._change_check(check, {"output": {**output, "annotations": some}})
+
+    async def _change_check(self, check: int, fields: Mapping[str, Any]) -> None:
+        await self._api(CHECKS).change("/repos/{owner}/{repo}/check-runs/{id}", fields, **self._names, id=check)
+
+    async def find_check(self, head_sha: str, name: str, external_id: str) -> int | None:
+        """The newest check run of ours under this name and external id."""
+        url = "/repos/{owner}/{repo}/commits/{sha}/check-runs{?check_name,app_id,filter,per_page}"
+        app = await self._app_id()
+        words: dict[str, Any] = {"check_name": name, "app_id": app, "filter": "all", "per_page": PAGE}
+        runs = self._api(CHECKS).all(url, "check_runs", **self._names, sha=head_sha, **words)
+        ours = [
+            number_of(run) async for run in runs if run.get("external_id") == external_id and _app_of(run, "app") == app
+        ]
+        return max(ours, default=None)
+
+    # ---- deployments
+
+    async def create_deployment(
+        self, sha: str, environment: str, description: str, payload: Mapping[str, Any], transient: bool
+    ) -> int:
+        """`payload["slipway"]` is the key that `find_deployment` looks for."""
+        fields = {
+            "ref": sha,
+            "environment": environment,
+            "description": line(description),
+            "payload": dict(payload),
+            "transient_environment": transient,
+            "production_environment": environment == "production",
+            "auto_merge": False,  # GitHub's defaults would merge the base in, and wait for every check
+            "required_contexts": [],
+        }
+        made = await self._api(DEPLOYMENTS).make("/repos/{owner}/{repo}/deployments", fields, **self._names)
+        if "id" not in made:  # 202: a merge instead of a deployment
+            raise GitHubRefused(f"GitHub made no deployment: {line(str(made.get('message', '')))}", 202)
+        return number_of(made)
+
+    async def find_deployment(self, sha: str, environment: str, key: str) -> int | None:
+        """The deployment of ours whose payload carries this key."""
+        url = "/repos/{owner}/{repo}/deployments{?sha,environment,per_page}"
+        words: dict[str, Any] = {"sha": sha, "environment": environment, "per_page": PAGE}
+        app = await self._app_id()
+        async with aclosing(self._api(DEPLOYMENTS).all(url, **self._names, **words)) as made:
+            async for one in made:
+                if _key(one.get("payload")) == key and _app_of(one) in (None, app):
+                    return number_of(one)
+        return None
+
+    async def set_deployment_status(
+        self,
+        deployment: int,
+        state: str,
+        *,
+        description: str,
+        environment_url: str | None = None,
+        log_url: str | None = None,
+        auto_inactive: bool = False,
+    ) -> None:
+        fields: dict[str, Any] = {"state": state, "description": line(description), "auto_inactive": auto_inactive}
+        fields |= {name: url for name, url in (("environment_url", environment_url), ("log_url", log_url)) if url}
+        url = "/repos/{owner}/{repo}/deployments/{id}/statuses"
+        await self._api(DEPLOYMENTS).make(url, fields, **self._names, id=deployment)
+
+    # ---- comments
+
+    async def create_comment(self, number: int, body: str) -> int:
+        url = "/repos/{owner}/{repo}/issues/{number}/comments"
+        fields = {"body": fit(body, COMMENT)}
+        return number_of(await self._api(COMMENTS).make(url, fields, **self._names, number=number))
+
+    async def update_comment(self, comment: int, body: str) -> None:
+        """GitHubRefused with status 404: somebody deleted it; a new one is due."""
+        url = "/repos/{owner}/{repo}/issues/comments/{id}"
+        await self._api(COMMENTS).change(url, {"body": fit(body, COMMENT)}, **self._names, id=comment)
+
+    async def find_comment(self, number: int, marker: str) -> int | None:
+        """Our oldest comment that holds the marker.  Others may quote it: only the app's own count."""
+        url = "/repos/{owner}/{repo}/issues/{number}/comments{?per_page}"
+        app = await self._app_id()
+        comments = self._api(COMMENTS).all(url, **self._names, number=number, per_page=PAGE)
+        async with aclosing(comments):
+            async for comment in comments:
+                if marker in (comment.get("body") or "") and await self._wrote(comment, app):
+                    return number_of(comment)
+        return None
+
+    async def _wrote(self, comment: Mapping[str, Any], app: int) -> bool:
+        via = _app_of(comment)
+        if via is not None:
+            return via == app
+        user = comment.get("user") or {}
+        return user.get("type") == "Bot" and user.get("login") == await self._app_login()
+
+
+def _check(
+    status: str, conclusion: str | None, details_url: str | None, title: str, summary: str, text: str | None
+) -> dict[str, Any]:
+    output: dict[str, Any] = {"title": line(title, 255), "summary": fit(summary, CHECK_TEXT)}
+    if text is not None:
+        output["text"] = fit(text, CHECK_TEXT)
+    fields: dict[str, Any] = {"status": status, "output": output}
+    if conclusion is not None:
+        fields["conclusion"] = conclusion
+    if details_url:
+        fields["details_url"] = details_url
+    return fields
+
+
+def _annotations(raw: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [annotation(one) for one in raw]
+
+
+def _key(payload: object) -> object:
+    """A payload comes back as the object that was sent, or as its JSON text."""
+    if isinstance(payload, str):
+        try:
+            payload = json.loads(payload)
+        except ValueError:
+            return None
+    return payload.get("slipway") if isinstance(payload, Mapping) else None
+
+
+def _app_of(raw: Mapping[str, Any], field: str = "performed_via_github_app") -> int | None:
+    app = raw.get(field)
+    return app.get("id") if isinstance(app, Mapping) else None
