@@ -26,7 +26,7 @@ ACCEPTING = Histogram(
     registry=REGISTRY,
 )
 QUEUE = Gauge("slipway_queue", "Deliveries that wait or run now.", ["state"], registry=REGISTRY)
-PREVIEWS = Gauge("slipway_deployments", "Deployments, by where they stand.", ["state"], registry=REGISTRY)
+DEPLOYMENTS = Gauge("slipway_deployments", "Deployments, by where they stand.", ["state"], registry=REGISTRY)
 BUILDS = Histogram(
     "slipway_build_seconds",
     "Builds, by how they ended: built, reused, failed, cancelled.",
