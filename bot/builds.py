@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
-import re
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from runners.frameworks import NotDetected, Tree, detect
 from sqlmodel import Session
 
 from bot.models import Build
 from bot.store import Store
+from bot.telemetry import redact
 from runners.base import Artifact, BuildFailed, Limits, Log, Plan, Runner, Source
+from runners.frameworks import NotDetected, Tree, detect
 
 LOG_BYTES = 4 * 1024 * 1024  # of one deployment's log; what comes after is counted, not kept
-_SECRET = re.compile(r"gh[pousr]_[A-Za-z0-9._-]{20,}|github_pat_\w{20,}|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class FileLog:
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def write(self, text: str) -> None:
-        line = _SECRET.sub("[secret]", text.rstrip("\n")) + "\n"
+        line = redact(text.rstrip("\n")) + "\n"
         raw = line.encode(errors="replace")
         with self._lock:
             if self._left <= 0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import hashlib
 import logging
 import time
@@ -164,21 +165,25 @@ class Reports:
         said = check(view)
         if row.check_told == said.told or (row.check_told or "").startswith("completed"):
             return
-        output = {"title": said.title, "summary": said.summary, "text": said.text, "details_url": view.log_url}
+        write = functools.partial(
+            repository.update_check,
+            status=said.status,
+            conclusion=said.conclusion,
+            title=said.title,
+            summary=said.summary,
+            text=said.text,
+            details_url=view.log_url,
+            annotations=said.annotations,
+        )
         ident, made = row.check_id, False
         if ident is None:
             ident, made = await self._once(
                 f"check:{row.id}",
                 lambda: repository.find_check(row.sha, CHECK, row.id),
-                lambda: repository.create_check(
-                    CHECK, row.sha, row.id, status=said.status, conclusion=said.conclusion,
-                    annotations=said.annotations, **output,
-                ),
-            )  # fmt: skip
-        if not made:
-            await repository.update_check(
-                ident, status=said.status, conclusion=said.conclusion, annotations=said.annotations, **output
+                lambda: repository.create_check(CHECK, row.sha, row.id, **write.keywords),
             )
+        if not made:
+            await write(ident)
         await self._store.write(_note, row.id, {"check_id": ident, "check_told": said.told})
 
     async def _comment(

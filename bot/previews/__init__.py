@@ -39,4 +39,5 @@ class Previews:
         ground = Ground(settings, store, runner, router, clock)
         rest = Rest(ground, sources)
         self.refresh = Refresh(ground, github, sources, builds)
-        self.close, self.expire, self.sleep, self.wake = rest.close, rest.expire, rest.sleep, rest.wake
+        self.close, self.expire, self.remove = rest.close, rest.expire, rest.remove
+        self.sleep, self.wake, self.rename, self.note_gone = rest.sleep, rest.wake, rest.rename, rest.note_gone

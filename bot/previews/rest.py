@@ -29,18 +29,33 @@ class Rest:
         left = await self._left(rows)
         await self._store.write(deployments.closed, pull.project_id, pull.number, not left)
 
-    async def expire(self, deployment: Deployment) -> None:
+    async def expire(self, deployment_id: str) -> None:
         """Nobody came for a long time: remove it; a push or a re-run brings it back."""
-        standing = await self._ground.standing(deployment)
-        if standing is None:
-            return
-        number, now = standing.pull.number, self._ground.clock()
-        rows = await self._store.write(deployments.expiring, deployment.project_id, number, now)
-        await self._remove(standing.project, standing.pull, rows, "expired")
+        deployment = await self._store.read(deployments.get, deployment_id)
+        standing = await self._ground.standing(deployment) if deployment else None
+        if standing is not None:
+            await self.remove(standing.project, standing.pull, all_of_it=False)
 
-    async def sleep(self, deployment: Deployment) -> None:
+    async def remove(self, project: Project, pull: PullRequest, *, all_of_it: bool = True) -> None:
+        """Remove what there is of a pull request that stays open."""
+        now = self._ground.clock()
+        rows = await self._store.write(deployments.expiring, project.id, pull.number, now, all_of_it=all_of_it)
+        await self._remove(project, pull, rows, "expired")
+
+    async def rename(self, project: Project) -> None:
+        """The repository has a new name: what is live answers under it too; the old addresses go on."""
+        for deployment in await self._store.read(deployments.held):
+            standing = await self._ground.standing(deployment)
+            raw = await self._store.read(deployments.target_of, deployment.id)
+            if deployment.project_id == project.id and standing is not None and raw is not None:
+                await self._ground.point(standing, deployment, Target.from_json(raw))
+
+    async def sleep(self, deployment_id: str) -> None:
         """Take an idle preview's processor away.  Routes first: a request that comes meanwhile wakes it again."""
-        ground, standing = self._ground, await self._ground.standing(deployment)
+        ground, deployment = self._ground, await self._store.read(deployments.get, deployment_id)
+        if deployment is None or deployment.state not in (State.LIVE, State.REPLACED):
+            return
+        standing = await ground.standing(deployment)
         if deployment.instance is None or standing is None:
             return
         instance = Instance.from_json(deployment.instance)
@@ -76,6 +91,18 @@ class Rest:
         done = await ground.point(standing, deployment, target, state=state, instance=raw, active_at=ground.clock())
         if not done and started and instance is not None:
             await ground.runner.stop(instance)
+
+    async def note_gone(self, deployment_id: str, instance_id: str) -> None:
+        """Its instance has died: the next request starts it again."""
+        ground, deployment = self._ground, await self._store.read(deployments.get, deployment_id)
+        standing = await ground.standing(deployment) if deployment else None
+        if deployment is None or standing is None or (deployment.instance or {}).get("id") != instance_id:
+            return
+        await ground.runner.stop(Instance.from_json(deployment.instance or {}))
+        state = State.REPLACED if deployment.state is State.REPLACED else State.ASLEEP
+        await ground.point(
+            standing, deployment, Target("instance", deployment.id, asleep=True), state=state, instance=None
+        )
 
     async def _awake(self, deployment: Deployment) -> Instance | None:
         """The instance it has, awake and answering; what does not answer is stopped."""

@@ -9,10 +9,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.store.rows import set_route
 from sqlmodel import Session, col, select
 
-from bot.models import Build, Deployment, Project, PullRequest, Route, State
+from bot.models import Build, Deployment, Installation, Project, PullRequest, Route, State
+from bot.store.rows import set_route
 
 SERVING = (State.LIVE, State.ASLEEP)
 HOLDING = (State.LIVE, State.ASLEEP, State.REPLACED)  # may hold an instance and keep an artifact
@@ -207,9 +207,9 @@ def closed(session: Session, project_id: int, number: int, verified: bool) -> No
     session.add(pull)
 
 
-def expiring(session: Session, project_id: int, number: int, now: float) -> list[Deployment]:
-    """End what rests of a pull request; what is being worked on is left alone."""
-    rows = _of_pull(session, project_id, number, HOLDING)
+def expiring(session: Session, project_id: int, number: int, now: float, *, all_of_it: bool) -> list[Deployment]:
+    """End what rests of a pull request, and with `all_of_it` also what is being worked on."""
+    rows = _of_pull(session, project_id, number, (*HOLDING, *WORKING) if all_of_it else HOLDING)
     _end(session, rows, now)
     if rows:
         _changed(session, rows[-1])
@@ -238,6 +238,49 @@ def of_delivery(session: Session, guid: str) -> Deployment | None:
 def held(session: Session) -> list[Deployment]:
     """All deployments of the house that may hold an instance."""
     return list(session.exec(select(Deployment).where(col(Deployment.state).in_(HOLDING))))
+
+
+def project(session: Session, project_id: int) -> Project | None:
+    return session.get(Project, project_id)
+
+
+def note_installation(session: Session, installation: Installation, now: float) -> None:
+    installation.updated_at = now
+    session.merge(installation)
+
+
+def leave(session: Session, installation_id: int, only: Sequence[int] | None) -> list[int]:
+    """Projects that an installation gave up: `only` these, or all.  Returns their ids."""
+    query = select(Project).where(Project.installation_id == installation_id, Project.state != "gone")
+    rows = session.exec(query if only is None else query.where(col(Project.id).in_(only))).all()
+    for row in rows:
+        row.state = "gone"
+        session.add(row)
+    return [row.id for row in rows]
+
+
+def pulls_of_branch(session: Session, project_id: int, branch: str) -> list[int]:
+    query = select(PullRequest.number).where(PullRequest.project_id == project_id, PullRequest.state == "open")
+    return list(session.exec(query.where(PullRequest.head_ref == branch)))
+
+
+def pulls_of_head(session: Session, project_id: int, sha: str) -> list[int]:
+    query = select(PullRequest.number).where(PullRequest.project_id == project_id, PullRequest.state == "open")
+    return list(session.exec(query.where(PullRequest.head_sha == sha)))
+
+
+def pulls_held(session: Session, projects: Sequence[int]) -> list[tuple[int, int]]:
+    """(project, number) of the pull requests of these projects that something still stands on."""
+    query = select(Deployment.project_id, Deployment.number).where(
+        col(Deployment.project_id).in_(projects), col(Deployment.state).in_((*HOLDING, *WORKING))
+    )
+    return sorted({(owner, number) for owner, number in session.exec(query) if number is not None})
+
+
+def target_of(session: Session, deployment: str) -> dict[str, Any] | None:
+    """Where a deployment's addresses lead."""
+    route = session.exec(select(Route).where(Route.deployment == deployment, col(Route.target).is_not(None))).first()
+    return route.target if route else None
 
 
 def note_agent(session: Session, project_id: int, number: int, name: str, why: str) -> None:

@@ -1,0 +1,160 @@
+"""The command line.  0: done; 1: refused or failed, with the reason on stderr; 2: wrong use."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shutil
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bot import __version__
+from bot.errors import Misconfigured, SlipwayError
+
+EPILOG = """\
+A start:
+  make demo                 a GitHub on your own machine, an agent, a preview: nothing to set up
+  slipway detect .          what Slipway sees in this folder, and why
+  slipway doctor            is everything there to serve a real organization?
+  slipway serve             take deliveries, build, route and tell: all in one process
+Settings are environment variables; docs/settings.md lists them."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command; the exit code."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if not hasattr(args, "run"):
+        parser.print_help()
+        return 2
+    try:
+        return int(args.run(args))
+    except SlipwayError as error:
+        print(f"slipway: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "slipway",
+        description="Every change gets a live preview in seconds, told on its pull request.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"slipway {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _add(commands, "serve", _serve, "web and worker in one process (the default way to run)", roles=("web", "worker"))
+    _add(commands, "web", _serve, "only the door: deliveries in, previews out", roles=("web",))
+    _add(commands, "worker", _serve, "only the work: builds, GitHub, the clock", roles=("worker",))
+    demo = _add(commands, "demo", _demo, "a GitHub on your own machine, and an agent that opens a pull request")
+    demo.add_argument("--once", action="store_true", help="tell the story and end: 0 when it went as told, else 1")
+    detect = _add(commands, "detect", _detect, "how a folder would be built and run, and why")
+    detect.add_argument("dir", nargs="?", default=".", type=Path, help="the project's folder (default: this one)")
+    detect.add_argument("--json", action="store_true", help="one JSON object; several services: a list of them")
+    status = _add(commands, "status", _status, "what is live, building or asleep")
+    status.add_argument("--json", action="store_true", help="for machines and agents")
+    doctor = _add(commands, "doctor", _doctor, "check settings, database, GitHub and the backend; say what to do")
+    doctor.add_argument("--json", action="store_true", help="for machines and agents")
+    _add(commands, "migrate", _migrate, "bring the database to this version's schema (serve does it by itself)")
+    return parser
+
+
+def _add(commands: Any, name: str, run: Callable[..., int], text: str, **defaults: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(run=run, **defaults)
+    return parser
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from bot import app, settings, telemetry
+
+    telemetry.configure()
+    asyncio.run(app.serve(settings.read(), web="web" in args.roles, worker="worker" in args.roles))
+    return 0
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from demo import story
+
+    return asyncio.run(story.tell(once=args.once))
+
+
+def _detect(args: argparse.Namespace) -> int:
+    from runners.frameworks import NotDetected, Tree, detect
+
+    if not args.dir.is_dir():
+        raise Misconfigured(f"{args.dir} is no folder.")
+    try:
+        plan = detect(Tree.read(args.dir))
+    except NotDetected as error:
+        raise SlipwayError(str(error)) from error
+    if args.json:
+        raw = [part.as_json() for part in plan.parts] if plan.parts else plan.as_json()
+        print(json.dumps(raw, indent=2))
+        return 0
+    for part in plan.parts or (plan,):
+        _print_plan(part.as_json())
+    return 0
+
+
+def _print_plan(plan: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{plan['framework'] or plan['language']} in {plan['root']}", title_justify="left")
+    for column in ("what", "is", "because"):
+        table.add_column(column, overflow="fold")
+    why = plan["why"]
+    for field in ("language", "framework", "package_manager", "kind", "entry", "static_dir", "port"):
+        if plan[field] is not None:
+            table.add_row(field, str(plan[field]), why.get(field, ""))
+    for field in ("install", "build", "start"):
+        lines = plan[field] if isinstance(plan[field], str | None) else "\n".join(plan[field])
+        if lines:
+            table.add_row(field, lines, why.get(field, ""))
+    Console().print(table)
+
+
+def _status(args: argparse.Namespace) -> int:
+    from bot import settings, status
+
+    rows = asyncio.run(status.read(settings.read()))
+    if args.json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=None if rows else "No previews yet: open a pull request.", title_justify="left")
+    for column in ("project", "pull", "commit", "state", "address"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(row["project"], f"#{row['number']}", row["sha"][:7], row["state"], row["url"])
+    Console().print(table)
+    return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from bot import doctor, settings
+
+    findings = asyncio.run(doctor.examine(settings.read()))
+    if args.json:
+        print(json.dumps([finding.as_json() for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            print(f"{'✓' if finding.ok else '✗'} {finding.what}: {finding.words}")
+    return 0 if all(finding.ok or finding.optional for finding in findings) else 1
+
+
+def _migrate(_args: argparse.Namespace) -> int:
+    from bot import settings
+    from bot.store import migrate
+
+    migrate(settings.read().database)
+    print("The database has this version's schema.")
+    return 0

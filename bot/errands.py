@@ -1,0 +1,55 @@
+"""Deliveries that we send ourselves: the clock's and a visitor's.  Pure: what to write into the queue, and where.
+
+Their guid says what they are for, so that asking twice is asking once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from bot.deliveries import Order
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Errand:
+    """A delivery that is not GitHub's."""
+
+    guid: str
+    event: str
+    payload: Mapping[str, Any]
+    order: Order
+
+
+def look(project_id: int, number: int, reason: str) -> Errand:
+    """Ask GitHub how a pull request stands, and do what follows from it.  `reason` makes it unique."""
+    key = f"{project_id}#{number}"
+    order = Order(key=key, heavy=True, priority=10, project_id=project_id)
+    return Errand(f"look:{key}:{reason}", "slipway.look", {"project": project_id, "number": number}, order)
+
+
+def rebuild(project_id: int, number: int, reason: str) -> Errand:
+    """Somebody asked for a build of the head, whatever became of it before."""
+    key = f"{project_id}#{number}"
+    order = Order(key=key, topic=f"{key}:refresh", heavy=True, project_id=project_id)
+    return Errand(f"rebuild:{key}:{reason}", "slipway.rebuild", {"project": project_id, "number": number}, order)
+
+
+def remove(project_id: int, number: int, reason: str) -> Errand:
+    """The project is no longer ours to serve: remove what runs of a pull request."""
+    key = f"{project_id}#{number}"
+    order = Order(key=key, topic=f"{key}:refresh", priority=-10, project_id=project_id)
+    return Errand(f"remove:{key}:{reason}", "slipway.remove", {"project": project_id, "number": number}, order)
+
+
+def wake(deployment: str, reason: str) -> Errand:
+    """Somebody opened a sleeping preview.  Its lane is its own: it must not wait for a build."""
+    order = Order(key=f"wake:{deployment}", priority=-20)
+    return Errand(f"wake:{deployment}:{reason}", "slipway.wake", {"deployment": deployment}, order)
+
+
+def rest(deployment: str, verb: str, reason: str) -> Errand:
+    """The clock's: put to `sleep`, or let `expire`."""
+    order = Order(key=f"wake:{deployment}", priority=10)
+    return Errand(f"{verb}:{deployment}:{reason}", f"slipway.{verb}", {"deployment": deployment}, order)

@@ -1,0 +1,45 @@
+"""What a handler is given."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bot.errands import Errand
+from bot.github import GitHub
+from bot.previews import Previews
+from bot.sources import Sources
+from bot.store import Store, deliveries
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Event:
+    """What happened, in GitHub's words (or `slipway.*`, in ours)."""
+
+    name: str
+    action: str
+    payload: Mapping[str, Any]
+    guid: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Service:
+    """The recipes and the edges, for handlers only."""
+
+    store: Store
+    github: GitHub
+    sources: Sources
+    previews: Previews
+    clock: Callable[[], float]
+
+    async def send(self, *errands: Errand) -> None:
+        """Put deliveries of our own into the queue; those that were sent before stay as they are."""
+        now = self.clock()
+
+        def accept_all(session: Any) -> None:
+            for one in errands:
+                deliveries.accept(session, one.guid, one.event, one.payload, one.order, now, source="clock")
+
+        if errands:
+            await self.store.write(accept_all)

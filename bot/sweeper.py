@@ -1,0 +1,182 @@
+"""The clock: what should have happened and did not, and what is due.
+
+Two rounds.  The near one compares the books with the backend and looks for what is idle; the far one asks GitHub.
+We remove only what carries our own label, and never because somebody did not answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from bot.errands import Errand, look, rest
+from bot.errors import GitHubDown, GitHubRefused, TryLater
+from bot.github.shapes import Malformed, pull_of, repository_of
+from bot.models import Delivery, Deployment, Installation, Project, PullRequest, State
+from bot.service import Service
+from bot.settings import Settings
+from bot.store import deliveries, deployments
+from runners.base import Instance, Runner, RunnerError
+
+NEAR_SECONDS = 30.0
+FAR_SECONDS = 600.0
+DELIVERIES_KEPT = 3 * 86400.0  # GitHub keeps failed deliveries for three days
+BODIES_KEPT = 7 * 86400.0
+_log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """Runs beside the worker; what is to be done goes through the queue like everything else."""
+
+    def __init__(self, settings: Settings, service: Service, runner: Runner, clock: Callable[[], float]) -> None:
+        self._settings, self._service, self._runner, self._clock = settings, service, runner, clock
+        self._store, self._github = service.store, service.github
+        self._strangers: set[str] = set()  # instances without a row, seen in the last round
+
+    async def run(self) -> None:
+        """Sweep until cancelled; both rounds at once at the start."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._every(NEAR_SECONDS, self.near))
+            group.create_task(self._every(FAR_SECONDS, self.far))
+
+    async def _every(self, seconds: float, sweep: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await sweep()
+            except Exception:  # one bad round must not stop the clock
+                _log.exception("a sweep failed; the next one comes in %.0f s", seconds)
+            await asyncio.sleep(seconds)
+
+    async def near(self) -> None:
+        """Idle and expired previews; instances without a row, rows without an instance; old bodies."""
+        now = self._clock()
+        held = await self._store.read(deployments.held)
+        await self._service.send(*(one for one in (self._due(row, now) for row in held) if one))
+        while await self._store.write(deliveries.purge, now - BODIES_KEPT) >= 200:
+            pass
+        try:
+            running = await self._runner.instances()
+        except RunnerError as error:
+            _log.warning("the backend does not answer: %s", error)
+            return
+        await self._stop_strangers(running)
+        await self._note_dead(held, running)
+
+    def _due(self, row: Deployment, now: float) -> Errand | None:
+        rested = now - row.active_at
+        if rested > self._settings.ttl_hours * 3600:
+            return rest(row.id, "expire", str(row.active_at))
+        if row.instance is not None and row.state is not State.ASLEEP and rested > self._settings.idle_minutes * 60:
+            return rest(row.id, "sleep", str(row.active_at))
+        return None
+
+    async def _stop_strangers(self, running: list[Instance]) -> None:
+        """Instances that no row knows, seen twice: one that is just being started has its row in a moment."""
+        known = await self._store.read(_known)
+        strangers = {one.id: one for one in running if one.id not in known and one.deployment not in known}
+        for ident in self._strangers & strangers.keys():
+            _log.warning("stopping %s, which no deployment knows", ident)
+            await self._runner.stop(strangers[ident])
+        self._strangers = set(strangers)
+
+    async def _note_dead(self, held: list[Deployment], running: list[Instance]) -> None:
+        """Rows whose instance is gone: the next request starts it again."""
+        alive = {one.id for one in running}
+        for row in held:
+            if row.instance is not None and row.instance["id"] not in alive:
+                _log.warning("the instance of %s is gone; the next request starts it again", row.id)
+                await self._service.previews.note_gone(row.id, row.instance["id"])
+
+    async def far(self) -> None:
+        """Ask GitHub for what we may have missed: repositories, pull requests, deliveries."""
+        try:
+            await self._look_at_installations()
+            await self._ask_again()
+        except (GitHubDown, GitHubRefused, TryLater) as error:
+            _log.warning("GitHub could not be asked what we missed: %s", error)
+
+    async def _look_at_installations(self) -> None:
+        for raw in await self._github.installations():
+            if not isinstance(raw.get("id"), int) or raw.get("suspended_at"):
+                continue
+            await self._store.write(deployments.note_installation, _installation(raw), self._clock())
+            try:
+                await self._look_at_repositories(raw["id"])
+            except (GitHubDown, GitHubRefused) as error:
+                _log.warning("installation %s could not be looked at: %s", raw["id"], error)
+
+    async def _look_at_repositories(self, installation: int) -> None:
+        for raw in await self._github.installation_repositories(installation):
+            try:
+                project = repository_of(raw, installation)
+            except Malformed:
+                continue
+            await self._store.write(deployments.note_project, project, self._clock())
+            if project.state != "active":
+                continue
+            repository = self._github.repository(installation, project.id, project.full_name)
+            try:
+                listed = await repository.open_pulls()
+            except (GitHubDown, GitHubRefused) as error:
+                _log.warning("%s could not be looked at: %s", project.full_name, error)
+                continue
+            await self._compare(project, listed)
+
+    async def _compare(self, project: Project, listed: list[dict[str, Any]]) -> None:
+        """Open at GitHub and not here, or the other way round: look at each by itself."""
+        here = await self._store.read(_open_here, project.id)
+        seen: set[int] = set()
+        since = dt.datetime.fromtimestamp(self._clock() - self._settings.ttl_hours * 3600, dt.UTC)
+        errands = []
+        for raw in listed:
+            try:
+                pull = pull_of(raw, project.id)
+            except Malformed:
+                continue
+            seen.add(pull.number)
+            fresh = pull.updated_at >= since.strftime("%Y-%m-%dT%H:%M:%SZ")
+            if fresh and here.get(pull.number) != pull.head_sha:
+                errands.append(look(project.id, pull.number, f"{pull.head_sha}:{pull.updated_at}"))
+        hour = int(self._clock() // 3600)
+        errands += [look(project.id, number, f"open:{hour}") for number in here.keys() - seen]
+        await self._service.send(*errands)
+
+    async def _ask_again(self) -> None:
+        since = self._clock() - DELIVERIES_KEPT
+        for delivery in await self._github.failed_deliveries(since):
+            guid, ident = delivery.get("guid"), delivery.get("id")
+            if isinstance(ident, int) and not await self._store.read(_seen, str(guid)):
+                _log.info("asking GitHub to send %s again", guid)
+                await self._github.redeliver(ident)
+
+
+def _installation(raw: Mapping[str, Any]) -> Installation:
+    account = raw.get("account")
+    login = account.get("login") if isinstance(account, Mapping) else ""
+    return Installation(id=raw["id"], account=str(login or ""))
+
+
+def _known(session: Session) -> set[str]:
+    """Ids of the deployments that may have an instance, and of the instances they have."""
+    states = (*deployments.HOLDING, *deployments.WORKING)
+    rows = session.exec(select(Deployment).where(col(Deployment.state).in_(states))).all()
+    return {row.id for row in rows} | {row.instance["id"] for row in rows if row.instance}
+
+
+def _open_here(session: Session, project_id: int) -> dict[int, str]:
+    """Pull requests that are open in the books -> the commit that was dealt with ("" for none)."""
+    query = select(PullRequest).where(PullRequest.project_id == project_id, PullRequest.state == "open")
+    found = {}
+    for pull in session.exec(query):
+        newest = session.get(Deployment, pull.displayed) if pull.displayed else None
+        found[pull.number] = newest.sha if newest and newest.state is not State.CANCELLED else ""
+    return found
+
+
+def _seen(session: Session, guid: str) -> bool:
+    return session.exec(select(Delivery.id).where(Delivery.guid == guid)).first() is not None

@@ -1,0 +1,42 @@
+"""What happened, and what we do about it.  One file an event of GitHub's, one line here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from bot.github.shapes import Malformed
+from bot.service import Event, Service
+from handlers import check_run, check_suite, clock, delete, installation, pull_request, push, repository
+
+Handler = Callable[[Event, Service], Awaitable[None]]
+
+HANDLERS: dict[str, Handler] = {
+    "check_run": check_run.handle,
+    "check_suite": check_suite.handle,
+    "delete": delete.handle,
+    "installation": installation.handle,
+    "installation_repositories": installation.handle_repositories,
+    "pull_request": pull_request.handle,
+    "push": push.handle,
+    "repository": repository.handle,
+    "slipway.expire": clock.expire,
+    "slipway.look": clock.look,
+    "slipway.rebuild": clock.rebuild,
+    "slipway.remove": clock.remove,
+    "slipway.sleep": clock.sleep,
+    "slipway.wake": clock.wake,
+}
+
+_log = logging.getLogger(__name__)
+
+
+async def handle(event: Event, service: Service) -> None:
+    """Run the event's handler; one without a handler, or that lacks what it must have, changes nothing."""
+    handler = HANDLERS.get(event.name)
+    if handler is None:
+        return
+    try:
+        await handler(event, service)
+    except Malformed as error:
+        _log.info("delivery %s (%s) changes nothing: %s", event.guid, event.name, error)

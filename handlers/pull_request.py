@@ -1,0 +1,20 @@
+"""A pull request was opened, pushed to, closed, or changed in some other way."""
+
+from __future__ import annotations
+
+from bot.github.shapes import project_of, pull_of
+from bot.service import Event, Service
+from bot.store import deployments
+
+
+async def handle(event: Event, service: Service) -> None:
+    project = project_of(event.payload)
+    raw = event.payload.get("pull_request")
+    pull = pull_of(raw if isinstance(raw, dict) else {}, project.id)
+    match event.action:
+        case "opened" | "reopened" | "synchronize":
+            await service.previews.refresh(project, pull, event.guid)
+        case "closed":
+            await service.previews.close(project, pull)
+        case "ready_for_review" | "converted_to_draft" | "edited" | "labeled":
+            await service.store.write(deployments.note_pull, project, pull, service.clock())

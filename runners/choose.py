@@ -1,0 +1,56 @@
+"""Which backend runs previews here.  The one place that knows them all by name."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from pathlib import Path
+from typing import Literal
+
+from runners.base import Runner, Unavailable
+from runners.base.folders import Folders
+from runners.process import ProcessRunner
+
+_log = logging.getLogger(__name__)
+
+
+async def choose(
+    kind: Literal["auto", "docker", "process"],
+    home: Path,
+    *,
+    image_python: str | None = None,
+    image_node: str | None = None,
+    certificates: Path | None = None,
+) -> Runner:
+    """The backend that was asked for; "auto" is Docker when an engine with a base image answers, else processes.
+
+    Raises Unavailable when the one asked for can't be used."""
+    folders, ident = Folders(home), home_id(home)
+    folders.sweep()
+    if kind == "process":
+        return ProcessRunner(folders, ident, certificates=certificates)
+    from runners.docker import DockerRunner  # 0.1 s to import
+
+    docker = DockerRunner(
+        folders, ident, image_python=image_python, image_node=image_node, certificates=certificates
+    )
+    try:
+        await docker.ready()
+        if kind == "auto":
+            await docker.base_images()
+    except Unavailable as error:
+        await docker.close()
+        if kind == "docker":
+            raise
+        _log.info("previews run as plain processes: %s", error)
+        return ProcessRunner(folders, ident, certificates=certificates)
+    return docker
+
+
+def home_id(home: Path) -> str:
+    """Names this installation on what it makes elsewhere (labels); kept in the home, made once."""
+    path = home / "id"
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        path.write_text(uuid.uuid4().hex[:12])
+    return path.read_text().strip()
