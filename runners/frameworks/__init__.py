@@ -1,0 +1,63 @@
+"""Looks at a project's files and says how to build and run it.
+
+One room per language, each with a table of its own; the rooms are asked in order and the first answer wins.  To add a
+framework, add a row to its room's table; to add a language, add a room and its name to `ROOMS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from runners.base import Plan
+from runners.frameworks import docker, folders, node, other, procfile, python, static
+from runners.frameworks.tree import Tree
+
+__all__ = ["DETECTORS", "NotDetected", "Tree", "detect"]
+
+Detector = Callable[[Tree], Plan | None]
+
+
+class NotDetected(Exception):
+    """Nothing in the tree says how to run it; the text says what was looked for and the one line that helps."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "I don't know how to run this project. I looked for a Dockerfile, a Procfile, Python (an app object,"
+            " requirements.txt, pyproject.toml), Node (package.json), Go, Rust, Ruby, PHP, Java, Elixir, Deno and .NET"
+            " manifests, and HTML pages, at the root and in its folders."
+            " Add a file named Procfile with one line that starts it on $PORT, such as: web: python app.py"
+        )
+
+
+def _first(detectors: tuple[Detector, ...], tree: Tree) -> Plan | None:
+    return next((plan for one in detectors if (plan := one(tree))), None)
+
+
+def _procfile(tree: Tree) -> Plan | None:
+    return procfile.detect(tree, lambda below: _first(ROOMS, below))
+
+
+def _folders(tree: Tree) -> Plan | None:
+    return folders.detect(tree, lambda below: _first((_procfile, *ROOMS, docker.detect), below))
+
+
+ROOMS: tuple[Detector, ...] = (python.app, other.detect, node.detect, static.detect, python.script, node.rest)
+DETECTORS: tuple[Detector, ...] = (
+    docker.detect,
+    _procfile,
+    python.app,
+    other.detect,
+    node.detect,
+    _folders,
+    static.detect,
+    python.script,
+    node.rest,
+)
+
+
+def detect(tree: Tree) -> Plan:
+    """The plan of the first detector that knows the tree.  Raises NotDetected; never runs anything of the project."""
+    plan = _first(DETECTORS, tree)
+    if plan is None:
+        raise NotDetected
+    return plan

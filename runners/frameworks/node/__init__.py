@@ -1,0 +1,181 @@
+"""Node projects: what package.json names, what its scripts really do, what the build leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from runners.base import Plan
+from runners.frameworks.node import install, start
+from runners.frameworks.node.package import Package
+from runners.frameworks.node.rows import BOTS, ROWS, Row
+from runners.frameworks.node.shapes import Shape
+from runners.frameworks.tree import Tree
+
+_BUILDS = ("build", "heroku-postbuild", "build:prod", "build:production")
+_PORT = re.compile(r"(?:PORT\s*(?:\|\||\?\?)\s*['\"]?|\blisten\(\s*)(\d{2,5})\b")
+
+
+def detect(tree: Tree) -> Plan | None:
+    """A Node program that answers HTTP, or files that a build leaves."""
+    package = Package.read(tree)
+    if not package.raw:
+        return _bare(tree)
+    row = next((row for row in ROWS if package.has(*row.packages)), None)
+    plan = _framed(package, row) if row else _program(package, None)
+    return plan
+
+
+def rest(tree: Tree) -> Plan | None:
+    """What is left: a package that serves nothing."""
+    package = Package.read(tree)
+    if not package.raw:
+        return None
+    why = {"language": "package.json is there", "kind": "nothing of it answers HTTP: a library or a tool"}
+    return install.apply(package, Plan(language="node", kind="cli", why=why))
+
+
+def _bare(tree: Tree) -> Plan | None:
+    """No package.json: a file that listens is enough."""
+    found = start.named(tree)
+    if found is None or tree.has(f"{found.file.split('/')[0]}/package.json"):
+        return None  # a sub-folder's own project is found there
+    why = {"language": f"{found.file} listens, and there is no package.json", "entry": found.evidence}
+    plan = Plan(language="node", kind="server", entry=found.file, start=f"node {found.file}", why=why)
+    return _ported(plan, tree)
+
+
+def _framed(package: Package, row: Row) -> Plan | None:
+    shape = row.formed(package)
+    chosen = start.chosen(package)
+    if chosen and row.own and re.search(row.own, package.spelled(chosen[1])):
+        chosen = None
+    if shape.static is None and shape.start is None:
+        return _program(package, row)
+    if chosen and _serves(package, chosen):
+        named = next((r for r in ROWS if r.shape == Shape() and package.has(*r.packages)), None)
+        return _program(package, named if named and shape.static else row)
+    if shape.static is not None:
+        return _site(package, row, shape)
+    plan = _plan(package, row, start=shape.start)
+    plan = _because(plan, "start", shape.why or f"the production server of {row.name}")
+    return install.apply(package, _built(package, plan, row, shape))
+
+
+def _serves(package: Package, chosen: tuple[str, str]) -> bool:
+    """A start script beside a static build is a server of its own when it runs a program of this project."""
+    if chosen[0] not in ("start", "start:prod", "start:production"):
+        return False
+    found = start.entry(package)
+    return found is not None and "script" in found.evidence
+
+
+def _site(package: Package, row: Row, shape: Shape) -> Plan | None:
+    plan = _plan(package, row, start=None)
+    plan = dataclasses.replace(plan, kind="static", static_dir=shape.static, fallback=shape.fallback)
+    plan = _because(plan, "static_dir", shape.why or f"where {row.name} puts its build")
+    plan = _built(package, plan, row, shape)
+    if plan.build is None:
+        return None
+    denied = package.scripts.get("start")
+    if denied and start.is_dev(package.spelled(denied)):
+        plan = _because(
+            plan, "start", f'"start" is {denied!r}, a development server: built and served as files instead'
+        )
+    return install.apply(package, plan)
+
+
+def _program(package: Package, row: Row | None) -> Plan | None:
+    """A program of the project's own: its start script, or the file that listens."""
+    chosen, found = start.chosen(package), start.entry(package)
+    if chosen is None and found is None:
+        return None
+    plan = _plan(package, row, start=None, entry=found.file if found else None)
+    if found:
+        plan = _because(plan, "entry", found.evidence)
+    bot = package.has(*BOTS)
+    if bot and row is None and not (found and start.listens(package.tree, found.file)):
+        plan = _because(dataclasses.replace(plan, kind="worker"), "kind", f"it uses {bot} and serves no HTTP")
+    tools: tuple[str, ...] = ()
+    plan = _built(package, plan, row, None)
+    if chosen:
+        plan = dataclasses.replace(plan, start=_line(package, *chosen))
+        plan = _because(plan, "start", f"package.json's script {chosen[0]}")
+    elif found:
+        runner, tools = _runner(package, found.file)
+        plan = dataclasses.replace(plan, start=f"{runner} {found.file}")
+        plan = _because(plan, "start", f"{found.file} listens; no script starts it for production")
+    if chosen and found and not found.built and re.search(r"\bbun\b", chosen[1]):
+        tools = ("bun",)
+        plan = dataclasses.replace(plan, start=f'PATH="$PWD/{install.TOOLS}/node_modules/.bin:$PATH" {plan.start}')
+    return _ported(install.apply(package, plan, tools=tools), package.tree)
+
+
+def _plan(package: Package, row: Row | None, *, start: str | None, entry: str | None = None) -> Plan:
+    named = package.has(*row.packages) if row else None
+    why = {"language": "package.json is there"}
+    if named:
+        why["framework"] = f"package.json names {named}"
+    env = {"NODE_ENV": "production"}
+    return Plan(
+        language="node",
+        kind="server",
+        framework=row.name if row else None,
+        entry=entry,
+        port=row.port if row else None,
+        start=start,
+        env=env,
+        why=why,
+    )
+
+
+def _built(package: Package, plan: Plan, row: Row | None, shape: Shape | None) -> Plan:
+    """Add the build line: the project's own script, else the framework's."""
+    script = package.script(*_BUILDS)
+    if script and not start.is_dev(package.spelled(script[1])):
+        line, evidence = install.run(package, install.manager(package), script[0]), f"package.json's script {script[0]}"
+        if shape and shape.build_args:
+            line += f" -- {shape.build_args}"
+    elif row and row.build:
+        line, evidence = f"{row.build} {shape.build_args if shape else ''}".strip(), f"how {row.name} builds"
+    else:
+        return plan
+    if shape and shape.env:
+        line = f"export {shape.env}; {line}"
+    if package.has("@prisma/client") and "prisma generate" not in package.spelled(
+        " && ".join(package.scripts.values())
+    ):
+        line = f"npx prisma generate && {line}"
+    return _because(dataclasses.replace(plan, build=line), "build", evidence)
+
+
+def _line(package: Package, name: str, text: str) -> str:
+    """The script itself where npm would add nothing: it starts sooner and stops cleanly."""
+    hooked = f"pre{name}" in package.scripts or f"post{name}" in package.scripts
+    if hooked or "npm_" in text:
+        return f"npm run {name}"
+    return package.spelled(text) if re.fullmatch(r"npm(?: run)? [\w:.-]+", text) else text
+
+
+def _runner(package: Package, file: str) -> tuple[str, tuple[str, ...]]:
+    """What runs a file, and the tools to add for it."""
+    bun = install.manager(package).name == "bun"
+    if not file.endswith(("ts", "tsx", "jsx")) and not bun:
+        return "node", ()
+    tool = "bun" if bun else "tsx"
+    if package.has(tool):
+        return tool, ()
+    return f"{install.TOOLS}/node_modules/.bin/{tool}", (tool,)
+
+
+def _ported(plan: Plan, tree: Tree) -> Plan:
+    """The port that the code falls back to is a better hint than the framework's."""
+    found = _PORT.search(tree.text(plan.entry)) if plan.entry else None
+    if found is None or not 0 < int(found.group(1)) < 65536:
+        return plan
+    plan = dataclasses.replace(plan, port=int(found.group(1)))
+    return _because(plan, "port", f"{plan.entry} falls back to {plan.port}")
+
+
+def _because(plan: Plan, field: str, evidence: str) -> Plan:
+    return dataclasses.replace(plan, why={**plan.why, field: evidence})

@@ -1,0 +1,161 @@
+"""Which package manager a project uses, and the lines that install with it where only node and npm are there."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+
+from runners.base import Plan
+from runners.frameworks.node.package import Package
+
+LOCKS = (
+    ("bun", "bun.lock"),
+    ("bun", "bun.lockb"),
+    ("pnpm", "pnpm-lock.yaml"),
+    ("yarn", "yarn.lock"),
+    ("npm", "package-lock.json"),
+    ("npm", "npm-shrinkwrap.json"),
+)
+TOOLS = "node_modules/.slipway"  # programs we add, out of the way of the project's own packages
+_NPM = "--include=dev --no-audit --no-fund"
+_PNPM_OF_LOCK = {"5.3": "6", "5.4": "7", "6.0": "8", "6.1": "8", "9.0": "9"}
+_BESIDE = (".npmrc", ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", ".pnpmfile.cjs", "bunfig.toml")
+_SCHEMAS = ("prisma/schema.prisma", "schema.prisma")
+_HOOKS = re.compile(r"husky|lefthook|simple-git-hooks|is-ci|patch-package --check|echo ")
+_LOCAL = ("file:", "link:", "portal:", "workspace:", "./", "../")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Manager:
+    name: str
+    evidence: str
+    call: str  # how to run it where only npm is there
+    lock: str | None = None
+    major: int | None = None
+
+
+def manager(package: Package) -> Manager:
+    """The packageManager field, then the lock, then engines; npm when nothing says otherwise."""
+    name, evidence, version = "npm", "package.json, and no lock", ""
+    lock = next(((m, file) for m, file in LOCKS if package.tree.has(file)), None)
+    engines = package.raw.get("engines")
+    engines = engines if isinstance(engines, Mapping) else {}
+    field = re.match(r"(npm|pnpm|yarn|bun)@(\d+(?:\.\d+)*)?", str(package.raw.get("packageManager", "")))
+    if field:
+        name, version = field.group(1), field.group(2) or ""
+        evidence = f"package.json says packageManager {field.group(0)}"
+    elif lock:
+        name, evidence = lock[0], f"{lock[1]} is there"
+    elif package.tree.has("pnpm-workspace.yaml"):
+        name, evidence = "pnpm", "pnpm-workspace.yaml is there"
+    else:
+        named = next((m for m in ("pnpm", "yarn", "bun") if m in engines), None)
+        name, evidence = (named, f"package.json's engines name {named}") if named else (name, evidence)
+    own = next((file for m, file in LOCKS if m == name and package.tree.has(file)), None)
+    major = int(version.split(".")[0]) if version else None
+    return Manager(name, evidence, _call(package, name, version, own), own, major)
+
+
+def _call(package: Package, name: str, version: str, lock: str | None) -> str:
+    if name == "npm":
+        return "npm"
+    if name == "bun":
+        return f"npx -y bun@{version or '1'}"
+    if name == "pnpm":
+        found = re.search(r"lockfileVersion:\s*['\"]?([\d.]+)", package.tree.text(lock)[:300]) if lock else None
+        return f"npx -y pnpm@{version or _PNPM_OF_LOCK.get(found.group(1) if found else '', '9')}"
+    if _berry(package, version, lock):
+        return f"npx -y @yarnpkg/cli-dist@{version or '4'}"
+    return f"npx -y yarn@{version or '1.22.22'}"
+
+
+def _berry(package: Package, version: str, lock: str | None) -> bool:
+    if version:
+        return not version.startswith("1.")
+    return bool(lock) and "__metadata:" in package.tree.text(str(lock))[:400]
+
+
+def line(package: Package, found: Manager) -> str:
+    """Install as locked; when the lock is stale, as package.json says, and say so in the log."""
+    stale = f"{{ echo '{found.lock} does not fit package.json: installing without it'; "
+    calls = {
+        "npm": (f"npm ci {_NPM}", f"npm install {_NPM}"),
+        "pnpm": (f"{found.call} install --frozen-lockfile --prod=false",
+                 f"{found.call} install --no-frozen-lockfile --prod=false"),
+        "yarn": (f"{found.call} install --frozen-lockfile --production=false --non-interactive",
+                 f"{found.call} install --production=false --non-interactive"),
+        "bun": (f"{found.call} install --frozen-lockfile", f"{found.call} install"),
+    }  # fmt: skip
+    exact, loose = calls[found.name]
+    if "cli-dist" in found.call:
+        yarn = f"YARN_NODE_LINKER=node-modules YARN_IGNORE_PATH=1 YARN_ENABLE_TELEMETRY=0 {found.call} install"
+        exact, loose = f"{yarn} --immutable", f"YARN_ENABLE_IMMUTABLE_INSTALLS=false {yarn}"
+    return f"{exact} || {stale}{loose}; }}" if found.lock else loose
+
+
+def run(package: Package, found: Manager, script: str) -> str:
+    """Run one of its scripts; npm does that for every manager, unless the scripts call their own by name."""
+    text = package.spelled(package.scripts[script])
+    if found.name != "npm" and re.search(rf"(?<![\w@/.-]){found.name}(?![\w@/.-])", text):
+        return f"{found.call} run {script}"
+    return f"npm run {script}"
+
+
+def apply(package: Package, plan: Plan, *, tools: tuple[str, ...] = ()) -> Plan:
+    """Add the install step.  Without any dependency there is none."""
+    tree, found = package.tree, manager(package)
+    manifests = [n for n in ("package.json", found.lock, *_BESIDE) if n and tree.has(n)]
+    if package.has("prisma", "@prisma/client"):
+        manifests += [name for name in _SCHEMAS if tree.has(name)]
+    lines = (line(package, found),) if package.deps or package.workspaces else ()
+    if lines and any(_HOOKS.search(text) for text in package.scripts.values()):
+        lines = (f"export HUSKY=0 LEFTHOOK=0; {lines[0]}",)
+    if tools:
+        lines = (*lines, f"npm install --no-audit --no-fund --prefix {TOOLS} {' '.join(tools)}")
+    asked = version(package)
+    why = {**plan.why, "package_manager": found.evidence}
+    in_tree = needs_tree(package)
+    if in_tree:
+        why["install"] = in_tree
+    if asked:
+        why["version"] = asked[1]
+    return dataclasses.replace(
+        plan,
+        package_manager=found.name,
+        manifests=tuple(manifests) if lines else (),
+        install=lines,
+        install_in_tree=bool(in_tree),
+        version=asked[0] if asked else None,
+        why=why,
+    )
+
+
+def needs_tree(package: Package) -> str | None:
+    """Why the manifests alone are not enough to install; None when they are."""
+    if package.workspaces:
+        return "workspaces are installed with the whole tree"
+    for name, wanted in package.deps.items():
+        if wanted.startswith(_LOCAL):
+            return f"{name} lies in the tree"
+    for name in ("preinstall", "install", "postinstall", "prepare"):
+        text = package.scripts.get(name, "")
+        if text and not _HOOKS.search(text):
+            return f"package.json has a {name} script"
+    if any(key in package.tree.text("package.json") for key in ('"patchedDependencies"', '"patch-package"')):
+        return "packages are patched with files of the tree"
+    return None
+
+
+def version(package: Package) -> tuple[str, str] | None:
+    """The major version of Node that is asked for, and by what."""
+    engines = package.raw.get("engines")
+    asked = engines.get("node") if isinstance(engines, Mapping) else None
+    found = re.search(r"\d+", asked) if isinstance(asked, str) else None
+    if found:
+        return found.group(0), f"package.json's engines say node {asked}"
+    for name in (".nvmrc", ".node-version"):
+        found = re.match(r"\s*v?(\d+)", package.tree.text(name))
+        if found:
+            return found.group(1), f"{name} says {found.group(1)}"
+    return None

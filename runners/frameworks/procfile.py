@@ -1,0 +1,57 @@
+"""A `Procfile` with a `web:` line: the start is exactly what it says, the rest is detected as usual."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+
+from runners.base import Plan
+from runners.frameworks import python
+from runners.frameworks.tree import Tree
+
+_LINE = re.compile(r"^([A-Za-z0-9_-]+):[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
+_TARGET = re.compile(r"(?:^|\s)['\"]?([A-Za-z_][\w.]*:[A-Za-z_]\w*)")
+_FILE = re.compile(r"(?:^|\s)(?:\./)?([\w./-]+\.(?:py|[cm]?[jt]sx?))(?=\s|$)")
+_SPEAKS = {"python": ("python", "python3", "gunicorn", "uvicorn", "hypercorn", "daphne", "waitress-serve", "uv")}
+_SPEAKS["node"] = ("node", "npm", "npx", "yarn", "pnpm", "next", "tsx")
+
+
+def web(tree: Tree) -> str | None:
+    """The command line of `web:`; the file is read as lines, because `:` and `#` may stand in commands."""
+    return dict(_LINE.findall(tree.text("Procfile"))).get("web")
+
+
+def detect(tree: Tree, rest: Callable[[Tree], Plan | None]) -> Plan | None:
+    line = web(tree)
+    if line is None:
+        return None
+    found = rest(tree)
+    if found is None or found.kind == "multi" or found.language == "static" or found.root != ".":
+        found = _bare(tree, line)
+    why = {**found.why, "start": "Procfile says web:"}
+    entry = _entry(line)
+    if entry:
+        why["entry"] = "named in Procfile's web:"
+    install = found.install
+    if found.language == "python":
+        install = (*install, *python.supply(tree, line, install))
+    return dataclasses.replace(
+        found, kind="server", start=line, entry=entry, install=install, static_dir=None, fallback=False, why=why
+    )
+
+
+def _entry(line: str) -> str | None:
+    found = _TARGET.search(line) or _FILE.search(line)
+    return found.group(1) if found else None
+
+
+def _bare(tree: Tree, line: str) -> Plan:
+    """Nothing but the line is known: the first word says which language it needs."""
+    first = line.split(maxsplit=1)[0].rpartition("/")[2]
+    for language, words in _SPEAKS.items():
+        if first in words:
+            why = {"language": f"Procfile's web: starts {first}"}
+            plan = Plan(language=language, kind="server", why=why)
+            return python.installed(tree, plan) if language == "python" else plan
+    return Plan(language="procfile", kind="server", why={"language": "Procfile says how to start it"})

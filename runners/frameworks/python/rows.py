@@ -1,0 +1,218 @@
+"""The Python frameworks we know, strongest first.  To add one, add a row.
+
+`{target}` is `module:name` of the app object, `{file}` the script.  `HOST` and `PORT` are set when a start line runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+GUNICORN = "gunicorn --bind $HOST:$PORT --workers 1 --threads 8 {target}"
+UVICORN = "uvicorn {target} --host $HOST --port $PORT"
+SCRIPT = "python {file}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One framework.  Found by an app object (`makes`), or by a script that imports it (`imports`) and `calls` it."""
+
+    name: str | None
+    package: str | None = None  # its name on PyPI
+    makes: tuple[str, ...] = ()  # dotted names of what makes the app object
+    start: str
+    factory: str | None = None  # the start line when `{target}` is a function that makes the app
+    imports: tuple[str, ...] = ()
+    calls: re.Pattern[str] | None = None  # what a script of it must contain
+    needs: tuple[str, ...] = ()  # servers to install when the project does not name them
+    port: int = 8000
+
+
+def _wsgi(name: str, *makes: str, package: str | None = None, port: int = 8000) -> Row:
+    return Row(
+        name=name,
+        package=package or name,
+        makes=makes,
+        start=GUNICORN,
+        factory=GUNICORN.replace("{target}", "'{target}()'"),
+        needs=("gunicorn",),
+        port=port,
+    )
+
+
+def _asgi(name: str, *makes: str, package: str | None = None) -> Row:
+    factory = UVICORN.replace("{target}", "--factory {target}")
+    return Row(
+        name=name, package=package or name, makes=makes, start=UVICORN, factory=factory, needs=("uvicorn",), port=8000
+    )
+
+
+def _script(
+    name: str | None, *imports: str, calls: str, start: str = SCRIPT, package: str | None = None, port: int = 8000
+) -> Row:
+    return Row(name=name, package=package, imports=imports, calls=re.compile(calls), start=start, port=port)
+
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        name="chainlit",
+        package="chainlit",
+        imports=("chainlit",),
+        calls=re.compile(r"@\w+\.(on_\w+|step|set_\w+)\b"),
+        start="chainlit run {file} --host $HOST --port $PORT --headless",
+    ),
+    _asgi("fastapi", "fastapi.FastAPI", "fastapi.applications.FastAPI", "fastapi_offline.FastAPIOffline"),
+    _asgi(
+        "fasthtml",
+        "fasthtml.common.fast_app",
+        "fasthtml.common.FastHTML",
+        "fasthtml.FastHTML",
+        "fasthtml.fastapp.fast_app",
+        package="python-fasthtml",
+    ),
+    _asgi("litestar", "litestar.Litestar", "litestar.app.Litestar", "starlite.Starlite"),
+    _asgi("blacksheep", "blacksheep.Application", "blacksheep.server.Application"),
+    _asgi("starlette", "starlette.applications.Starlette", "starlette.Starlette"),
+    Row(
+        name="quart",
+        package="quart",
+        makes=("quart.Quart", "quart.app.Quart", "quart_trio.QuartTrio"),
+        start="hypercorn --bind $HOST:$PORT {target}",
+        factory="hypercorn --bind $HOST:$PORT '{target}()'",
+        port=5000,
+    ),
+    Row(
+        name="sanic",
+        package="sanic",
+        makes=("sanic.Sanic", "sanic.app.Sanic"),
+        start="sanic {target} --host $HOST --port $PORT --single-process",
+        factory="sanic {target} --factory --host $HOST --port $PORT --single-process",
+    ),
+    _wsgi("dash", "dash.Dash.server", "dash.dash.Dash.server", port=8050),
+    Row(
+        name="dash", package="dash", imports=("dash",), calls=re.compile(r"\.run(_server)?\("), start=SCRIPT, port=8050
+    ),
+    _wsgi("flask", "flask.Flask", "flask.app.Flask", "flask_openapi3.OpenAPI", "apiflask.APIFlask", port=5000),
+    _wsgi("falcon", "falcon.App", "falcon.API"),
+    _asgi("falcon", "falcon.asgi.App"),
+    _wsgi("bottle", "bottle.Bottle", "bottle.default_app", port=8080),
+    _script("robyn", "robyn", calls=r"\.start\(", package="robyn", port=8080),
+    Row(
+        name="streamlit",
+        package="streamlit",
+        imports=("streamlit",),
+        start="streamlit run {file} --server.address $HOST --server.port $PORT --server.headless true"
+        " --browser.gatherUsageStats false",
+        port=8501,
+    ),
+    _script(
+        "gradio",
+        "gradio",
+        calls=r"\.launch\(",
+        package="gradio",
+        port=7860,
+        start="GRADIO_SERVER_NAME=$HOST GRADIO_SERVER_PORT=$PORT python {file}",
+    ),
+    _script("nicegui", "nicegui", calls=r"\bui\.run\(", package="nicegui", port=8080),
+    _script(
+        "marimo",
+        "marimo",
+        calls=r"\bmarimo\.App\(",
+        package="marimo",
+        port=2718,
+        start="marimo run {file} --host $HOST --port $PORT --headless --no-token",
+    ),
+    _script(
+        "shiny",
+        "shiny",
+        calls=r"\bApp\(|shiny\.express",
+        package="shiny",
+        start="shiny run --host $HOST --port $PORT {file}",
+    ),
+    _script(
+        "solara",
+        "solara",
+        calls=r"@solara\.component",
+        package="solara",
+        port=8765,
+        start="solara run {file} --host=$HOST --port=$PORT --production",
+    ),
+    _script(
+        "panel",
+        "panel",
+        calls=r"\.servable\(",
+        package="panel",
+        port=5006,
+        start="panel serve {file} --address $HOST --port $PORT --allow-websocket-origin='*'",
+    ),
+    _script(
+        "mesop",
+        "mesop",
+        calls=r"@me\.page|@mesop\.page",
+        package="mesop",
+        port=32123,
+        start="gunicorn --bind $HOST:$PORT --workers 1 --threads 8 {module}:me",
+    ),
+    _script("aiohttp", "aiohttp.web", calls=r"\brun_app\(|\bTCPSite\(", package="aiohttp", port=8080),
+    _script("tornado", "tornado.web", calls=r"\.listen\(|\.bind\(", package="tornado", port=8888),
+    _script("pyramid", "pyramid.config", calls=r"serve_forever\(|\bserve\(", package="pyramid", port=6543),
+    _script("cherrypy", "cherrypy", calls=r"quickstart\(|engine\.start\(", package="cherrypy", port=8080),
+    _script("bottle", "bottle", calls=r"(?m)^\s*(bottle\.)?run\(", package="bottle", port=8080),
+    _script("flask", "flask", calls=r"\.run\(", package="flask", port=5000),
+    _script("fastapi", "fastapi", calls=r"uvicorn\.run\(", package="fastapi"),
+    _script(
+        None,
+        "http.server",
+        "socketserver",
+        "wsgiref.simple_server",
+        "xmlrpc.server",
+        calls=r"serve_forever\(|HTTPServer\(|TCPServer\(|handle_request\(",
+    ),
+    _script(
+        None,
+        "uvicorn",
+        "hypercorn",
+        "waitress",
+        "gevent.pywsgi",
+        "cheroot",
+        "eventlet.wsgi",
+        "werkzeug.serving",
+        "websockets",
+        "asyncio",
+        calls=r"uvicorn\.run\(|\bserve\(|serve_forever\(|run_simple\(|WSGIServer\(|start_server\(",
+    ),
+)
+
+# What a Python file must name before it is worth reading closely.
+NAMING = re.compile(
+    r"\b(?:" + "|".join(sorted({n.split(".")[0] for r in ROWS for n in (*r.makes, *r.imports)})) + r")\b"
+    r"|\b(?:create|make|build|get)_?(?:app|application)\b"
+)
+
+FACTORY = re.compile(r"^_?(create|make|build|get|init)_?(\w+_)?(app|application|server)$|^app_factory$")
+
+# Programs that serve, by the word that starts them, and the package to install when it is not named.
+SERVERS = {
+    "gunicorn": "gunicorn",
+    "uvicorn": "uvicorn",
+    "hypercorn": "hypercorn",
+    "daphne": "daphne",
+    "waitress-serve": "waitress",
+    "granian": "granian",
+    "streamlit": "streamlit",
+}
+
+# Projects without any manifest: what an import is called on PyPI.  Only well-known names, so that a misspelt import
+# never installs a stranger's package.
+WELL_KNOWN = {
+    **{name: name for name in ["flask", "fastapi", "starlette", "django", "quart", "sanic", "litestar", "bottle", "falcon", "aiohttp", "tornado", "streamlit", "gradio", "dash", "nicegui", "chainlit", "uvicorn", "gunicorn", "hypercorn", "waitress", "requests", "httpx", "pydantic", "jinja2", "sqlalchemy", "pandas", "numpy", "scipy", "matplotlib", "plotly", "altair", "openai", "anthropic", "redis", "pymongo", "psycopg", "boto3", "rich", "typer", "click", "markdown", "qrcode", "networkx", "sympy", "seaborn", "langchain", "websockets", "aiofiles", "orjson", "shiny", "solara", "panel", "marimo", "tiktoken", "transformers", "torch"]},
+    "flask_cors": "flask-cors", "flask_sqlalchemy": "flask-sqlalchemy", "flask_login": "flask-login",
+    "flask_socketio": "flask-socketio", "flask_wtf": "flask-wtf", "flask_migrate": "flask-migrate",
+    "flask_restful": "flask-restful", "flask_limiter": "flask-limiter", "flask_bcrypt": "flask-bcrypt",
+    "flask_jwt_extended": "flask-jwt-extended", "PIL": "pillow", "yaml": "pyyaml", "bs4": "beautifulsoup4",
+    "dotenv": "python-dotenv", "sklearn": "scikit-learn", "cv2": "opencv-python-headless", "jwt": "pyjwt",
+    "fasthtml": "python-fasthtml", "psycopg2": "psycopg2-binary", "dateutil": "python-dateutil",
+    "multipart": "python-multipart", "rest_framework": "djangorestframework", "corsheaders": "django-cors-headers",
+    "whitenoise": "whitenoise", "pydantic_settings": "pydantic-settings", "socketio": "python-socketio",
+    "sqlmodel": "sqlmodel", "markdown2": "markdown2", "peewee": "peewee", "apiflask": "apiflask",
+}  # fmt: skip

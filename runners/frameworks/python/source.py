@@ -1,0 +1,273 @@
+"""Reads Python files without running them: what they import, which app objects they make, what they call."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+
+from runners.frameworks.tree import Tree, folder_of, stem
+
+# An app seldom lies in one of these, and what lies there often looks like one.
+ASIDE = frozenset(
+    [
+        "test",
+        "tests",
+        "testing",
+        "example",
+        "examples",
+        "docs",
+        "doc",
+        "scripts",
+        "script",
+        "migrations",
+        "alembic",
+        "benchmarks",
+        "bench",
+        "fixtures",
+        "samples",
+        "tools",
+        "notebooks",
+        "tutorials",
+        ".devcontainer",
+    ]
+)
+ASIDE_FILE = re.compile(
+    r"(^|/)(test_[^/]*|[^/]*_test|conftest|setup|noxfile|tasks|fabfile|gunicorn[^/]*conf[^/]*)\.py$"
+)
+MAX_FILES = 150
+
+_OBJECT = re.compile(r"^(\w+)\s*(?::[^=\n]+)?=\s*([\w.]+)\(", re.MULTILINE)
+_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+([^\n(#]+)|import\s+([\w.]+)(?:\s+as\s+(\w+))?)", re.MULTILINE)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Made:
+    """A name bound at the top of a module, or what a function gives back: the dotted name that was called, and where."""
+
+    callee: str
+    line: int
+
+
+@dataclasses.dataclass(slots=True)
+class Module:
+    """One file, as far as detection wants to know it."""
+
+    path: str
+    text: str
+    aliases: dict[str, str] = dataclasses.field(default_factory=dict)  # local name -> dotted name
+    imports: set[str] = dataclasses.field(default_factory=set)  # dotted names of modules
+    up: int = 0  # the highest level of a relative import
+    stars: set[str] = dataclasses.field(default_factory=set)  # from X import *
+    objects: dict[str, Made] = dataclasses.field(default_factory=dict)
+    factories: dict[str, list[Made]] = dataclasses.field(default_factory=dict)  # callable without arguments
+    guarded: bool = False  # has `if __name__ == "__main__"`
+
+    @property
+    def dotted(self) -> str:
+        """`app/main.py` -> `app.main`, `app/__init__.py` -> `app`."""
+        return self.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+    def imported(self, *names: str) -> str | None:
+        """Which of these modules (or something below one) is imported."""
+        for name in names:
+            if any(had == name or had.startswith(f"{name}.") for had in self.imports):
+                return name
+        return None
+
+    def line_of(self, pattern: re.Pattern[str]) -> int | None:
+        found = pattern.search(self.text)
+        return self.text.count("\n", 0, found.start()) + 1 if found else None
+
+
+def candidates(tree: Tree) -> list[str]:
+    """Python files that may hold an app, shallowest first."""
+    names = (n for n in tree.ending(".py", depth=3) if not ASIDE_FILE.search(n))
+    return [n for n in names if not ASIDE.intersection(n.split("/")[:-1])][:MAX_FILES]
+
+
+def modules(tree: Tree, naming: re.Pattern[str]) -> list[Module]:
+    """Those candidates whose text names something we look for, read."""
+    found = []
+    for name in candidates(tree):
+        text = tree.text(name)
+        if naming.search(text):
+            found.append(read(name, text))
+    return found
+
+
+def read(path: str, text: str) -> Module:
+    """Never raises: a file that this Python can't parse is read line by line instead."""
+    module = Module(path, text)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            parsed = ast.parse(text)
+        for node in ast.walk(parsed):
+            _take_import(module, node)
+        for statement in _top(parsed.body):
+            _take(module, statement)
+        module.guarded = any(map(_is_guard, parsed.body))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        _read_lines(module)
+    return module
+
+
+def _top(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements that run on import, also those in try, with and if (but not in the main guard)."""
+    for node in body:
+        if isinstance(node, ast.If) and not _is_guard(node):
+            yield from _top([*node.body, *node.orelse])
+        elif isinstance(node, ast.Try):
+            yield from _top([*node.body, *node.orelse, *node.finalbody])
+        elif isinstance(node, ast.With):
+            yield from _top(node.body)
+        elif not isinstance(node, ast.If):
+            yield node
+
+
+def _is_guard(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and "__name__" in {n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)}
+
+
+def _take_import(module: Module, node: ast.AST) -> None:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            module.imports.add(alias.name)
+            local = alias.asname or alias.name.split(".")[0]
+            module.aliases[local] = alias.name if alias.asname else local
+    elif isinstance(node, ast.ImportFrom):
+        module.up = max(module.up, node.level)
+        base = _absolute(module.path, node.level, node.module or "")
+        if not node.level:
+            module.imports.add(base)
+        for alias in node.names:
+            if alias.name == "*":
+                module.stars.add(base)
+            else:
+                module.aliases[alias.asname or alias.name] = f"{base}.{alias.name}".lstrip(".")
+                if not node.level:
+                    module.imports.add(f"{base}.{alias.name}")
+
+
+def _absolute(path: str, level: int, name: str) -> str:
+    """The dotted name that a relative import means, seen from the tree's root."""
+    if not level:
+        return name
+    parts = folder_of(path).split("/") if "/" in path else []
+    kept = parts[: len(parts) - level + 1] if level > 1 else parts
+    return ".".join([*kept, *([name] if name else [])])
+
+
+def _take(module: Module, node: ast.stmt) -> None:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if _callable_bare(node.args) and isinstance(node, ast.FunctionDef):
+            module.factories[node.name] = list(_calls_returned(module, node))
+        return
+    if isinstance(node, ast.Assign):
+        targets, value = node.targets, node.value
+    elif isinstance(node, ast.AnnAssign) and node.value:
+        targets, value = [node.target], node.value
+    else:
+        return
+    for target in targets:
+        first = target.elts[0] if isinstance(target, ast.Tuple) and target.elts else target
+        if isinstance(first, ast.Name):
+            _bind(module, first.id, value)
+
+
+def _bind(module: Module, name: str, value: ast.expr) -> None:
+    if isinstance(value, ast.Call):
+        callee = _dotted(module, value.func)
+        wrapped = [module.objects[a.id] for a in value.args if isinstance(a, ast.Name) and a.id in module.objects]
+        if name in module.objects and wrapped:
+            return  # app = Middleware(app): still the same app
+        if callee:
+            module.objects[name] = Made(callee, value.lineno)
+    elif isinstance(value, ast.Name) and value.id in module.objects:
+        module.objects[name] = module.objects[value.id]
+    elif isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name) and value.value.id in module.objects:
+        module.objects[name] = Made(f"{module.objects[value.value.id].callee}.{value.attr}", value.lineno)
+
+
+def _dotted(module: Module, node: ast.expr) -> str | None:
+    """`fl.Flask` -> `flask.Flask` after `import flask as fl`."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    return ".".join([module.aliases.get(node.id, node.id), *reversed(parts)])
+
+
+def _callable_bare(args: ast.arguments) -> bool:
+    required = len(args.posonlyargs) + len(args.args) - len(args.defaults)
+    return required <= 0 and all(args.kw_defaults)
+
+
+def _calls_returned(module: Module, function: ast.FunctionDef) -> Iterator[Made]:
+    """What is called in a function that gives something back."""
+    nodes = list(ast.walk(function))
+    if not any(isinstance(node, ast.Return) and node.value for node in nodes):
+        return
+    for node in nodes:
+        if isinstance(node, ast.Call) and (callee := _dotted(module, node.func)):
+            yield Made(callee, function.lineno)
+
+
+def _read_lines(module: Module) -> None:
+    for base, names, plain, alias in _IMPORT.findall(module.text):
+        module.imports.add(base or plain)
+        if plain:
+            module.aliases[alias or plain.split(".")[0]] = plain if alias else plain.split(".")[0]
+        for name in names.split(","):
+            words = name.split()
+            if words == ["*"]:
+                module.stars.add(base)
+            elif words:
+                module.aliases[words[-1]] = f"{base}.{words[0]}"
+    for found in _OBJECT.finditer(module.text):
+        head, _, tail = found.group(2).partition(".")
+        callee = ".".join(filter(None, [module.aliases.get(head, head), tail]))
+        module.objects[found.group(1)] = Made(callee, module.text.count("\n", 0, found.start()) + 1)
+    module.guarded = "__main__" in module.text
+
+
+def search_path(tree: Tree, module: Module) -> str:
+    """The folder its imports are meant from: "" is the root, else something like `src`.
+
+    The shallowest folder from which every import that could be the project's own is found."""
+    parts = folder_of(module.path).split("/") if "/" in module.path else []
+    places = ["/".join(parts[:n]) for n in range(len(parts) + 1)]
+    deepest = len(parts) - module.up
+    if module.up:
+        places = [place for place in places if (place.count("/") + 1 if place else 0) <= deepest] or [""]
+    own = {name.split(".")[0] for name in module.imports}
+    return min(places, key=lambda place: (-sum(_lies_in(tree, place, name) for name in own), len(place)))
+
+
+def _lies_in(tree: Tree, place: str, name: str) -> bool:
+    at = f"{place}/{name}" if place else name
+    return tree.has(f"{at}.py") or at in tree.all_folders
+
+
+def locate(tree: Tree, dotted: str) -> str | None:
+    """The file of a dotted module name, looked for below the root and `src`."""
+    path = dotted.replace(".", "/")
+    return tree.first(f"{path}.py", f"{path}/__init__.py", f"src/{path}.py", f"src/{path}/__init__.py")
+
+
+ORDER = {
+    name: rank
+    for rank, name in enumerate(
+        ["main", "app", "server", "api", "application", "wsgi", "asgi", "index", "run", "__init__"]
+    )
+}
+
+
+def rank(path: str) -> tuple[int, int, str]:
+    """Shortest path first, then the usual names, then the alphabet."""
+    return path.count("/"), ORDER.get(stem(path), len(ORDER)), path
