@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import shutil
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,13 @@ A start:
 Settings are environment variables; docs/settings.md lists them."""
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run one command; the exit code."""
-    parser = _parser()
+Serve = Callable[[bool, bool], int]  # web, worker
+Demo = Callable[[bool], int]  # once
+
+
+def main(argv: Sequence[str], serve: Serve, demo: Demo) -> int:
+    """Run one command; the exit code.  `serve` and `demo` stand above this layer, so they are handed in."""
+    parser = _parser(serve, demo)
     args = parser.parse_args(argv)
     if not hasattr(args, "run"):
         parser.print_help()
@@ -39,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(serve: Serve, demo: Demo) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "slipway",
         description="Every change gets a live preview in seconds, told on its pull request.",
@@ -48,11 +51,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"slipway {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    _add(commands, "serve", _serve, "web and worker in one process (the default way to run)", roles=("web", "worker"))
-    _add(commands, "web", _serve, "only the door: deliveries in, previews out", roles=("web",))
-    _add(commands, "worker", _serve, "only the work: builds, GitHub, the clock", roles=("worker",))
-    demo = _add(commands, "demo", _demo, "a GitHub on your own machine, and an agent that opens a pull request")
-    demo.add_argument("--once", action="store_true", help="tell the story and end: 0 when it went as told, else 1")
+    _add(commands, "serve", lambda _args: serve(True, True), "web and worker in one process (the usual way to run)")
+    _add(commands, "web", lambda _args: serve(True, False), "only the door: deliveries in, previews out")
+    _add(commands, "worker", lambda _args: serve(False, True), "only the work: builds, GitHub, the clock")
+    story = _add(
+        commands, "demo", lambda args: demo(args.once), "a GitHub of your own, and an agent that opens a pull request"
+    )
+    story.add_argument("--once", action="store_true", help="tell the story and end: 0 when it went as told, else 1")
     detect = _add(commands, "detect", _detect, "how a folder would be built and run, and why")
     detect.add_argument("dir", nargs="?", default=".", type=Path, help="the project's folder (default: this one)")
     detect.add_argument("--json", action="store_true", help="one JSON object; several services: a list of them")
@@ -64,24 +69,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(commands: Any, name: str, run: Callable[..., int], text: str, **defaults: Any) -> argparse.ArgumentParser:
+def _add(commands: Any, name: str, run: Callable[..., int], text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    parser.set_defaults(run=run, **defaults)
+    parser.set_defaults(run=run)
     return parser
-
-
-def _serve(args: argparse.Namespace) -> int:
-    from bot import app, settings, telemetry
-
-    telemetry.configure()
-    asyncio.run(app.serve(settings.read(), web="web" in args.roles, worker="worker" in args.roles))
-    return 0
-
-
-def _demo(args: argparse.Namespace) -> int:
-    from demo import story
-
-    return asyncio.run(story.tell(once=args.once))
 
 
 def _detect(args: argparse.Namespace) -> int:
@@ -121,7 +112,8 @@ def _print_plan(plan: dict[str, Any]) -> None:
 
 
 def _status(args: argparse.Namespace) -> int:
-    from bot import settings, status
+    from bot import settings
+    from bot.cli import status
 
     rows = asyncio.run(status.read(settings.read()))
     if args.json:
@@ -140,7 +132,8 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from bot import doctor, settings
+    from bot import settings
+    from bot.cli import doctor
 
     findings = asyncio.run(doctor.examine(settings.read()))
     if args.json:

@@ -1,0 +1,42 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`.  Both set up what they need, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test fast check format bench clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: $(READY) ## a GitHub on your own machine, an agent, a live preview (ONCE=1: tell the story and end)
+	@$(BIN)/slipway demo $(if $(ONCE),--once,)
+
+test: $(READY) ## all tests; those that need Docker run when an engine answers
+	$(BIN)/pytest $(ARGS)
+
+fast: $(READY) ## the tests that take milliseconds
+	$(BIN)/pytest -m "not slow and not docker" $(ARGS)
+
+check: $(READY) ## format, lint, types, layers, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest $(ARGS)
+
+format: $(READY) ## put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY) ## what we claim about speed, measured here
+	$(BIN)/python -m bench.preview
+
+clean: ## remove what make made
+	rm -rf $(VENV) .slipway
+
+$(READY): pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Slipway needs Python 3.11 or newer; set PYTHON=python3.x"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
+	@test -x $(BIN)/uv || $(PYTHON) deploy/uv.py $(BIN)
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv sync --quiet --frozen --active
+	@touch $(READY)

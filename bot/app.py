@@ -1,0 +1,212 @@
+"""Puts the parts together.  The one file that knows them all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
+
+from aiohttp import web
+
+import handlers
+from bot import errands
+from bot import web as door
+from bot.builds import Builds
+from bot.deliveries import unpack
+from bot.errors import Misconfigured, TryLater
+from bot.github import GitHub
+from bot.models import Delivery
+from bot.previews import Previews
+from bot.reports import Reports
+from bot.service import Event, Service
+from bot.settings import Settings
+from bot.sources import Sources
+from bot.store import Store, deliveries, migrate
+from bot.sweeper import Sweeper
+from bot.worker import Worker
+from runners.base import Limits, Router, Runner, RunnerError, Target, Unavailable
+from runners.choose import choose
+from runners.proxy import Proxy
+
+GRACE_SECONDS = 5.0  # for work under way when we are asked to stop; the rest is begun again by the next start
+_log = logging.getLogger(__name__)
+
+
+class Elsewhere(Router):
+    """The router of a worker whose web process is another: it follows the books, so there is nothing to do but wait."""
+
+    async def point(self, host: str, target: Target) -> None:
+        return
+
+    async def drop(self, host: str) -> None:
+        return
+
+    async def drained(self, deployment: str, seconds: float) -> bool:
+        await asyncio.sleep(min(seconds, 5.0))
+        return True
+
+
+async def serve(settings: Settings, *, web: bool, worker: bool) -> None:
+    """Run until SIGTERM or SIGINT.  Raises Misconfigured."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running(settings, web=web, worker=worker):
+        _log.info("slipway is ready at %s", settings.public_url)
+        await stop.wait()
+
+
+@contextlib.asynccontextmanager
+async def running(
+    settings: Settings, *, web: bool = True, worker: bool = True, clock: Callable[[], float] = time.time
+) -> AsyncIterator[Service | None]:
+    """The whole service, between start and orderly end; gives the Service when there is a worker."""
+    settings.require_github()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(migrate, settings.database)
+    store = Store.open(settings.database, clock)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(store.close)
+        tasks = await stack.enter_async_context(_tasks())
+        proxy = Proxy(settings.preview_domain, wake=_wake(store, clock), clock=clock) if web else None
+        service = None
+        if worker:
+            runner = await _runner(settings)
+            stack.push_async_callback(runner.close)
+            service = await _work(settings, store, runner, proxy or Elsewhere(), clock, stack, tasks)
+        if proxy is not None:
+            ready = runner.ready if worker else _nothing
+            await _open(settings, store, proxy, ready, stack, tasks)
+        yield service
+
+
+async def _work(
+    settings: Settings,
+    store: Store,
+    runner: Runner,
+    router: Router,
+    clock: Callable[[], float],
+    stack: contextlib.AsyncExitStack,
+    tasks: Callable[[Coroutine[Any, Any, None]], None],
+) -> Service:
+    github = await stack.enter_async_context(GitHub(settings, clock=clock))
+    sources = Sources(settings.home.absolute(), settings.github_server_url, clock)
+    limits = Limits(memory=settings.build_memory_mb * 1024 * 1024, cpus=settings.cpus, seconds=settings.build_seconds)
+    builds = Builds(store, runner, limits, clock)
+    previews = Previews(settings, store, github, sources, runner, router, builds, clock)
+    service = Service(store, github, sources, previews, clock)
+    reports = Reports(settings, store, github, lambda: runner.isolates, clock)
+    worker = Worker(store, _dispatch(service), heavy=settings.builds_at_once, clock=clock)
+    tasks(worker.run())
+    tasks(reports.run())
+    tasks(Sweeper(settings, service, runner, clock).run())
+    stack.push_async_callback(worker.stop, GRACE_SECONDS)
+    return service
+
+
+def _dispatch(service: Service) -> Callable[[Delivery], Awaitable[None]]:
+    async def dispatch(delivery: Delivery) -> None:
+        event = Event(delivery.event, delivery.action, unpack(delivery.body), delivery.guid)
+        try:
+            await handlers.handle(event, service)
+        except TryLater:
+            raise
+        except Exception as error:  # whatever it was: after the last try its check has to end
+            if delivery.failures >= len(deliveries.RETRIES):
+                await service.previews.refresh.abandon(delivery.guid, str(error) or type(error).__name__)
+            raise
+
+    return dispatch
+
+
+def _wake(store: Store, clock: Callable[[], float]) -> Callable[[str, Target], Awaitable[None]]:
+    """A visitor at a sleeping preview: a delivery like any other, so that the worker may be another process."""
+
+    async def wake(_host: str, target: Target) -> None:
+        errand = errands.wake(target.deployment, uuid.uuid4().hex)
+        await store.write(
+            deliveries.accept, errand.guid, errand.event, errand.payload, errand.order, clock(), source="clock"
+        )
+
+    return wake
+
+
+async def _open(
+    settings: Settings,
+    store: Store,
+    proxy: Proxy,
+    check: Callable[[], Awaitable[None]],
+    stack: contextlib.AsyncExitStack,
+    tasks: Callable[[Coroutine[Any, Any, None]], None],
+) -> None:
+    async def ready() -> list[str]:
+        try:
+            await check()
+        except RunnerError as error:
+            return [str(error)]
+        return []
+
+    shown = await door.show_routes(store, proxy)
+    runner = door.runner(door.application(settings, store, proxy=proxy, ready=ready))
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+    except OSError as error:
+        raise Misconfigured(f"Can't listen on {settings.host}:{settings.port} ({error.strerror}); set PORT.") from error
+    tasks(door.follow_routes(store, proxy))
+    tasks(door.note_activity(store, proxy))
+    _log.info("%d routes shown", shown)
+
+
+async def _runner(settings: Settings) -> Runner:
+    try:
+        return await choose(
+            settings.runner,
+            settings.home.absolute(),
+            image_python=settings.image_python,
+            image_node=settings.image_node,
+            certificates=settings.certificates,
+        )
+    except Unavailable as error:
+        raise Misconfigured(f"{error} Set SLIPWAY_RUNNER=process to do without.") from error
+
+
+@contextlib.asynccontextmanager
+async def _tasks() -> AsyncIterator[Callable[[Coroutine[Any, Any, None]], None]]:
+    """Tasks that live as long as the service; one that fails ends it."""
+    here = asyncio.current_task()
+    running: set[asyncio.Task[None]] = set()
+    failed: list[BaseException] = []
+
+    def ended(task: asyncio.Task[None]) -> None:
+        running.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and here is not None:
+            failed.append(error)
+            here.cancel()
+
+    def start(work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        running.add(task)
+        task.add_done_callback(ended)
+
+    try:
+        yield start
+    except asyncio.CancelledError:
+        if failed:
+            raise failed[0] from None
+        raise
+    finally:
+        for task in list(running):
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _nothing() -> None:
+    return
