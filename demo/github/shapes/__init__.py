@@ -1,0 +1,1 @@
+"""How GitHub writes things down in JSON: the same in answers and in webhooks."""
