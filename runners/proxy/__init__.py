@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from runners.base import Target
 from runners.proxy import pages, static
@@ -88,6 +88,12 @@ class Proxy:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request for one of our hostnames."""
+        answer = await self._answer(request)
+        if hdrs.UPGRADE in request.headers:  # the parser may have stopped reading requests on this connection
+            answer.force_close()
+        return answer
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         host = _plain(_without_port(request.host))
         target = self._targets.get(host)
         if request.path == STATUS_PATH:
