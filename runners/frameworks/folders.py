@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 
 from runners.base import Plan
 from runners.frameworks.python.source import ASIDE
-from runners.frameworks.tree import Tree
+from runners.frameworks.tree import Tree, words
 
 Detector = Callable[[Tree], Plan | None]
 
-FRONT = frozenset(["frontend", "front", "client", "web", "webapp", "www", "ui", "app", "site", "dashboard"])
-BACK = frozenset(["backend", "back", "server", "api", "service", "services", "app", "src"])
+FRONT = words("frontend front client web webapp www ui app site dashboard")
+BACK = words("backend back server api service services app src")
 
 
 def detect(tree: Tree, one: Detector) -> Plan | None:
@@ -46,7 +46,7 @@ def _found(tree: Tree, one: Detector) -> Iterator[Plan]:
         if plan and (plan.kind in ("server", "static") and plan.language != "static"):
             yield _at(plan, folder)
             continue
-        inner = [p for p in map(lambda f: _placed(below, f, one), below.folders) if p]
+        inner = [p for p in (_placed(below, f, one) for f in below.folders) if p]
         if inner:
             yield from (_at(p, folder) for p in inner)
         elif plan:

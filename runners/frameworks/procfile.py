@@ -8,13 +8,15 @@ from collections.abc import Callable
 
 from runners.base import Plan
 from runners.frameworks import python
-from runners.frameworks.tree import Tree
+from runners.frameworks.tree import Tree, words
 
 _LINE = re.compile(r"^([A-Za-z0-9_-]+):[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 _TARGET = re.compile(r"(?:^|\s)['\"]?([A-Za-z_][\w.]*:[A-Za-z_]\w*)")
 _FILE = re.compile(r"(?:^|\s)(?:\./)?([\w./-]+\.(?:py|[cm]?[jt]sx?))(?=\s|$)")
-_SPEAKS = {"python": ("python", "python3", "gunicorn", "uvicorn", "hypercorn", "daphne", "waitress-serve", "uv")}
-_SPEAKS["node"] = ("node", "npm", "npx", "yarn", "pnpm", "next", "tsx")
+_SPEAKS = {
+    "python": words("python python3 gunicorn uvicorn hypercorn daphne waitress-serve uv streamlit flask"),
+    "node": words("node npm npx yarn pnpm next tsx"),
+}
 
 
 def web(tree: Tree) -> str | None:
@@ -49,8 +51,8 @@ def _entry(line: str) -> str | None:
 def _bare(tree: Tree, line: str) -> Plan:
     """Nothing but the line is known: the first word says which language it needs."""
     first = line.split(maxsplit=1)[0].rpartition("/")[2]
-    for language, words in _SPEAKS.items():
-        if first in words:
+    for language, programs in _SPEAKS.items():
+        if first in programs:
             why = {"language": f"Procfile's web: starts {first}"}
             plan = Plan(language=language, kind="server", why=why)
             return python.installed(tree, plan) if language == "python" else plan

@@ -5,24 +5,7 @@ from __future__ import annotations
 from runners.base import Plan
 from runners.frameworks.tree import Tree, folder_of
 
-FOLDERS = [
-    "public",
-    "dist",
-    "build",
-    "site",
-    "www",
-    "static",
-    "html",
-    "htdocs",
-    "web",
-    "app",
-    "src",
-    "docs",
-    "out",
-    "_site",
-    "frontend",
-    "client",
-]
+FOLDERS = ("public", "dist", "build", "site", "www", "static", "html", "htdocs", "web", "app", "src", "docs", "out")
 
 
 def detect(tree: Tree) -> Plan | None:

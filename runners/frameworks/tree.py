@@ -13,6 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
+
+def words(text: str) -> frozenset[str]:
+    """A table of single words, written as one text."""
+    return frozenset(text.split())
+
+
 MAX_DEPTH = 4  # folders below the root that are looked into
 MAX_ENTRIES = 50_000  # names listed in all
 MAX_READS = 400  # files opened in all
@@ -20,51 +26,11 @@ MAX_BYTES = 1024 * 1024  # of one file
 MAX_LOCK_BYTES = 8 * 1024 * 1024  # of one lock file: they are long by nature
 MAX_TOTAL_BYTES = 24 * 1024 * 1024
 
-SKIPPED = frozenset(
-    [
-        "node_modules",
-        "bower_components",
-        "jspm_packages",
-        ".git",
-        ".hg",
-        ".svn",
-        ".venv",
-        "venv",
-        "env",
-        ".env",
-        "virtualenv",
-        "__pycache__",
-        ".tox",
-        ".nox",
-        ".mypy_cache",
-        ".pytest_cache",
-        ".ruff_cache",
-        ".cache",
-        ".next",
-        ".nuxt",
-        ".output",
-        ".svelte-kit",
-        ".turbo",
-        ".parcel-cache",
-        ".angular",
-        ".yarn",
-        ".pnpm-store",
-        ".terraform",
-        ".gradle",
-        ".idea",
-        ".vscode",
-        "target",
-        "site-packages",
-        ".eggs",
-        "coverage",
-        ".nyc_output",
-        ".vercel",
-        ".netlify",
-        ".github",
-        ".gitlab",
-        ".circleci",
-        ".husky",
-    ]
+SKIPPED = words(
+    "node_modules bower_components jspm_packages .git .hg .svn .venv venv env .env virtualenv __pycache__ .tox .nox"
+    " .mypy_cache .pytest_cache .ruff_cache .cache .next .nuxt .output .svelte-kit .turbo .parcel-cache .angular .yarn"
+    " .pnpm-store .terraform .gradle .idea .vscode target site-packages .eggs coverage .nyc_output .vercel .netlify"
+    " .github .gitlab .circleci .husky"
 )
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -204,7 +170,7 @@ def _bytes(path: Path, limit: int) -> bytes:
         descriptor = os.open(path.resolve(), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     except (OSError, RuntimeError):
         return b""
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return b""
         try:

@@ -7,6 +7,7 @@ import re
 
 from runners.base import Plan
 from runners.frameworks.node import install, start
+from runners.frameworks.node.commands import is_dev
 from runners.frameworks.node.package import Package
 from runners.frameworks.node.rows import BOTS, ROWS, Row
 from runners.frameworks.node.shapes import Shape
@@ -22,8 +23,7 @@ def detect(tree: Tree) -> Plan | None:
     if not package.raw:
         return _bare(tree)
     row = next((row for row in ROWS if package.has(*row.packages)), None)
-    plan = _framed(package, row) if row else _program(package, None)
-    return plan
+    return _framed(package, row) if row else _program(package, None)
 
 
 def rest(tree: Tree) -> Plan | None:
@@ -78,7 +78,7 @@ def _site(package: Package, row: Row, shape: Shape) -> Plan | None:
     if plan.build is None:
         return None
     denied = package.scripts.get("start")
-    if denied and start.is_dev(package.spelled(denied)):
+    if denied and is_dev(package.spelled(denied)):
         plan = _because(
             plan, "start", f'"start" is {denied!r}, a development server: built and served as files instead'
         )
@@ -132,7 +132,7 @@ def _plan(package: Package, row: Row | None, *, start: str | None, entry: str | 
 def _built(package: Package, plan: Plan, row: Row | None, shape: Shape | None) -> Plan:
     """Add the build line: the project's own script, else the framework's."""
     script = package.script(*_BUILDS)
-    if script and not start.is_dev(package.spelled(script[1])):
+    if script and not is_dev(package.spelled(script[1])):
         line, evidence = install.run(package, install.manager(package), script[0]), f"package.json's script {script[0]}"
         if shape and shape.build_args:
             line += f" -- {shape.build_args}"

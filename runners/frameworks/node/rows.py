@@ -1,4 +1,6 @@
-"""The Node frameworks we know, strongest first.  To add one, add a row (and a shape when its output depends on settings)."""
+"""The Node frameworks we know, strongest first.
+
+To add one, add a row; a shape too when what its build leaves depends on its settings."""
 
 from __future__ import annotations
 
@@ -49,7 +51,8 @@ ROWS: tuple[Row, ...] = (
         shape=shapes.nitro, build="vite build", own=r"\.output/server/index"),
     Row(name="solidstart", packages=("@solidjs/start",), shape=shapes.nitro, build="vinxi build",
         own=r"\bvinxi\s+start\b|\.output/server/index"),
-    Row(name="astro", packages=("astro",), shape=shapes.astro, build="astro build", own=r"server/entry\.mjs", port=4321),
+    Row(name="astro", packages=("astro",), shape=shapes.astro, build="astro build", own=r"server/entry\.mjs",
+        port=4321),
     Row(name="angular", packages=("@angular/core", "@angular/cli"), shape=shapes.angular, build="ng build", port=4200),
     _site("docusaurus", "@docusaurus/core", out="build", build="docusaurus build"),
     _site("gatsby", "gatsby", out="public", build="gatsby build", port=8000),

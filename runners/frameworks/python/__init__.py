@@ -11,22 +11,10 @@ from runners.base import Plan
 from runners.frameworks.python import django, install, source
 from runners.frameworks.python.rows import FACTORY, NAMING, ROWS, SCRIPT, WELL_KNOWN, Row
 from runners.frameworks.python.source import Made, Module
-from runners.frameworks.tree import Tree, folder_of, stem
+from runners.frameworks.tree import Tree, folder_of, stem, words
 
 _PORT = re.compile(r"environ(?:\.get\(|\[)\s*[\"']PORT[\"']|getenv\(\s*[\"']PORT[\"']")
-_BOTS = [
-    "discord",
-    "telegram",
-    "aiogram",
-    "telebot",
-    "slack_bolt",
-    "praw",
-    "tweepy",
-    "twitchio",
-    "nextcord",
-    "disnake",
-    "pyrogram",
-]
+_BOTS = words("discord telegram aiogram telebot slack_bolt praw tweepy twitchio nextcord disnake pyrogram")
 _MAIN = ["main", "app", "server", "run", "start", "bot", "hello", "cli", "index", "__main__"]
 
 
@@ -138,7 +126,7 @@ def _served(tree: Tree, hit: Hit) -> Plan:
 
 
 def _rooted(tree: Tree, plan: Plan, module: Module) -> Plan:
-    """Imports that are meant from a sub-folder need it on the search path; a script has its own folder there already."""
+    """Put the folder that imports are meant from on the search path; a script has its own there already."""
     root = source.search_path(tree, module)
     own = folder_of(module.path) if plan.entry == module.path else ""
     if not root or root == own:

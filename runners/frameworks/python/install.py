@@ -12,23 +12,18 @@ from runners.frameworks.python import locks
 from runners.frameworks.python.rows import SERVERS
 from runners.frameworks.tree import Tree, folder_of
 
-REQUIREMENTS = [
+REQUIREMENTS = (
     "requirements.txt",
-    "requirements/production.txt",
-    "requirements/prod.txt",
-    "requirements/base.txt",
-    "requirements/main.txt",
-    "requirements/requirements.txt",
-    "requirements-prod.txt",
-    "requirements_prod.txt",
-    "requirements.lock",
-    "requirements.in",
-    "requirement.txt",
-    "Requirements.txt",
-    "requirements.text",
-    "requirments.txt",
-    "requirements.txt.txt",
-]
+    *(f"requirements/{name}.txt" for name in ("production", "prod", "base", "main", "requirements")),
+    *("requirements-prod.txt", "requirements_prod.txt", "requirements.lock", "requirements.in"),
+    *(
+        "requirement.txt",
+        "Requirements.txt",
+        "requirements.text",
+        "requirments.txt",
+        "requirements.txt.txt",
+    ),  # misspelt
+)
 
 _NAME = re.compile(r"^\s*([A-Za-z0-9][\w.-]*)")
 _INCLUDE = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)[ =]*(\S+)", re.MULTILINE)
@@ -186,7 +181,8 @@ def _pip(tree: Tree) -> Needs | None:
 
 def _with_includes(tree: Tree, name: str) -> tuple[str, ...]:
     """A requirements file and those it names with -r and -c."""
-    found, waiting = [], [name]
+    found: list[str] = []
+    waiting = [name]
     while waiting and len(found) < 20:
         one = waiting.pop()
         if one in found or not tree.has(one):

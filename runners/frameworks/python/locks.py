@@ -71,20 +71,18 @@ def _table(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def requirement(name: str, wanted: object) -> str | None:
-    """One entry of `[tool.poetry.dependencies]` or of a Pipfile's `[packages]` as a requirement; None: not from an index.
+    """One entry of Poetry's dependencies or of a Pipfile's packages as a requirement; None: optional, or not from afar.
 
     `^1.2` is `>=1.2,<2`, `~1.2` is `>=1.2,<1.3`, `*` is any."""
     if isinstance(wanted, str):
         return name + ",".join(filter(None, map(_range, wanted.split(","))))
-    if not isinstance(wanted, dict) or wanted.get("optional") is True:
-        return None if not isinstance(wanted, dict) else ""
+    if not isinstance(wanted, dict) or wanted.get("optional") is True or "path" in wanted or "file" in wanted:
+        return None
     extras = ",".join(map(str, wanted.get("extras", ())))
     name = f"{name}[{extras}]" if extras else name
     if "git" in wanted:
         ref = wanted.get("rev") or wanted.get("tag") or wanted.get("branch") or wanted.get("ref")
         return f"{name} @ git+{wanted['git']}{f'@{ref}' if ref else ''}"
-    if "path" in wanted or "file" in wanted:
-        return None
     found = requirement(name, str(wanted.get("version", "*")))
     marker = wanted.get("markers")
     return f"{found} ; {marker}" if found and marker else found
@@ -105,10 +103,8 @@ def _range(text: str) -> str:
 
 def _above(version: str, *, caret: bool) -> str:
     numbers = [int(n) for n in re.findall(r"\d+", version)[:3]]
-    if not caret:
-        keep = min(2, len(numbers))
-    else:
-        keep = next((i + 1 for i, n in enumerate(numbers) if n), len(numbers))
+    first = next((i for i, number in enumerate(numbers) if number), len(numbers) - 1)
+    keep = first + 1 if caret else min(2, len(numbers))
     kept = numbers[:keep]
     kept[-1] += 1
     return ".".join(map(str, kept))

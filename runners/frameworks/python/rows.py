@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from runners.frameworks.tree import words
+
 GUNICORN = "gunicorn --bind $HOST:$PORT --workers 1 --threads 8 {target}"
 UVICORN = "uvicorn {target} --host $HOST --port $PORT"
 SCRIPT = "python {file}"
@@ -205,7 +207,12 @@ SERVERS = {
 # Projects without any manifest: what an import is called on PyPI.  Only well-known names, so that a misspelt import
 # never installs a stranger's package.
 WELL_KNOWN = {
-    **{name: name for name in ["flask", "fastapi", "starlette", "django", "quart", "sanic", "litestar", "bottle", "falcon", "aiohttp", "tornado", "streamlit", "gradio", "dash", "nicegui", "chainlit", "uvicorn", "gunicorn", "hypercorn", "waitress", "requests", "httpx", "pydantic", "jinja2", "sqlalchemy", "pandas", "numpy", "scipy", "matplotlib", "plotly", "altair", "openai", "anthropic", "redis", "pymongo", "psycopg", "boto3", "rich", "typer", "click", "markdown", "qrcode", "networkx", "sympy", "seaborn", "langchain", "websockets", "aiofiles", "orjson", "shiny", "solara", "panel", "marimo", "tiktoken", "transformers", "torch"]},
+    **{name: name for name in words(
+        "flask fastapi starlette django quart sanic litestar bottle falcon aiohttp tornado streamlit gradio dash nicegui"
+        " chainlit uvicorn gunicorn hypercorn waitress requests httpx pydantic jinja2 sqlalchemy pandas numpy scipy"
+        " matplotlib plotly altair openai anthropic redis pymongo psycopg boto3 rich typer click markdown qrcode"
+        " networkx sympy seaborn langchain websockets aiofiles orjson shiny solara panel marimo tiktoken torch"
+    )},
     "flask_cors": "flask-cors", "flask_sqlalchemy": "flask-sqlalchemy", "flask_login": "flask-login",
     "flask_socketio": "flask-socketio", "flask_wtf": "flask-wtf", "flask_migrate": "flask-migrate",
     "flask_restful": "flask-restful", "flask_limiter": "flask-limiter", "flask_bcrypt": "flask-bcrypt",

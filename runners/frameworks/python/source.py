@@ -8,31 +8,12 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 
-from runners.frameworks.tree import Tree, folder_of, stem
+from runners.frameworks.tree import Tree, folder_of, stem, words
 
 # An app seldom lies in one of these, and what lies there often looks like one.
-ASIDE = frozenset(
-    [
-        "test",
-        "tests",
-        "testing",
-        "example",
-        "examples",
-        "docs",
-        "doc",
-        "scripts",
-        "script",
-        "migrations",
-        "alembic",
-        "benchmarks",
-        "bench",
-        "fixtures",
-        "samples",
-        "tools",
-        "notebooks",
-        "tutorials",
-        ".devcontainer",
-    ]
+ASIDE = words(
+    "test tests testing example examples docs doc scripts script migrations alembic benchmarks bench fixtures samples"
+    " tools notebooks tutorials .devcontainer"
 )
 ASIDE_FILE = re.compile(
     r"(^|/)(test_[^/]*|[^/]*_test|conftest|setup|noxfile|tasks|fabfile|gunicorn[^/]*conf[^/]*)\.py$"
@@ -45,7 +26,7 @@ _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+([^\n(#]+)|import\s+([\
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Made:
-    """A name bound at the top of a module, or what a function gives back: the dotted name that was called, and where."""
+    """What a name at the top of a module, or a function's result, was made by: the dotted name that was called."""
 
     callee: str
     line: int
