@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +13,8 @@ from sqlmodel import Session
 
 from bot.models import Build
 from bot.store import Store
-from bot.telemetry import redact
 from runners.base import Artifact, BuildFailed, Limits, Log, Plan, Runner, Source
 from runners.frameworks import NotDetected, Tree, detect
-
-LOG_BYTES = 4 * 1024 * 1024  # of one deployment's log; what comes after is counted, not kept
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,36 +56,6 @@ class Builds:
         took = self._clock() - began
         await self._store.write(_remember, key, artifact, project_id, took, self._clock())
         return Made(artifact, plan, reused=False, seconds=took)
-
-
-class FileLog:
-    """A step's output on disk: bounded, secrets struck out, readable while it grows."""
-
-    def __init__(self, path: Path, limit: int = LOG_BYTES) -> None:
-        self._path, self._left, self._lock = path, limit, threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
-
-    def write(self, text: str) -> None:
-        line = redact(text.rstrip("\n")) + "\n"
-        raw = line.encode(errors="replace")
-        with self._lock:
-            if self._left <= 0:
-                return
-            if len(raw) > self._left:
-                raw = raw[: self._left] + b"\n[the log is longer than is kept]\n"
-            self._left -= len(raw)
-            with self._path.open("ab") as file:
-                file.write(raw)
-
-
-def end_of(path: Path, most: int = 16 * 1024) -> str:
-    """The end of a log file; nothing when there is none yet."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - most))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def _key(scope: str, tree_hash: str, plan: Plan, runner: str) -> str:

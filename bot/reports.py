@@ -18,7 +18,6 @@ from pathlib import Path
 
 from sqlmodel import Session, col, select
 
-from bot.builds import end_of
 from bot.errors import GitHubDown, GitHubRefused, TryLater
 from bot.github import GitHub, Repository
 from bot.hosts import commit_label, pull_label
@@ -26,6 +25,7 @@ from bot.messages import CHECK, MARKER, View, check, comment, remote
 from bot.models import Deployment, Effect, PullRequest, State
 from bot.settings import Settings
 from bot.store import Store, deployments
+from runners.base.logs import end_of
 
 EDIT_SECONDS = 3.0  # between two edits of one comment: GitHub allows 80 writes a minute and 500 an hour
 PATIENCE_SECONDS = 1.0  # what is live sooner needs no comment that says "building"

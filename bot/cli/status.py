@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import asyncio
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -18,7 +18,7 @@ _SHOWN = [state for state in State if not state.ended and state is not State.REP
 
 async def read(settings: Settings) -> list[dict[str, Any]]:
     """One row a preview.  Raises Misconfigured when there are no books here."""
-    if settings.database_url is None and not Path(settings.home / "slipway.db").exists():
+    if settings.database_url is None and not await asyncio.to_thread((settings.home / "slipway.db").exists):
         raise Misconfigured(f"There is no database in {settings.home}. Start `slipway serve`, or set SLIPWAY_HOME.")
     store = Store.open(settings.database)
     try:

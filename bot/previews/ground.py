@@ -11,7 +11,9 @@ from bot.hosts import commit_label, pull_label
 from bot.models import Deployment, Project, PullRequest, State
 from bot.settings import Settings
 from bot.store import Store, deployments
+from bot.telemetry import redact
 from runners.base import Artifact, Instance, Launch, Limits, Router, Runner, Target
+from runners.base.logs import FileLog
 
 DRAIN_SECONDS = 10.0  # requests under way on an instance that goes may end; longer ones are cut
 
@@ -28,6 +30,9 @@ class Ground:
 
     def log_path(self, deployment: str) -> Path:
         return self.settings.home.absolute() / "logs" / f"{deployment}.log"
+
+    def log(self, deployment: str) -> FileLog:
+        return FileLog(self.log_path(deployment), redact)
 
     def pull_host(self, project: Project, pull: PullRequest) -> str:
         return f"{pull_label(pull.number, project.owner, project.name)}.{self.settings.preview_domain}"

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 
 from bot.agents import Author, Commit, recognise
-from bot.builds import Builds, FileLog, end_of
+from bot.builds import Builds
 from bot.errors import GitHubDown, GitHubRefused, SourceUnavailable, TryLater
 from bot.github import GitHub, Repository
 from bot.github.shapes import Malformed, pull_of
@@ -17,6 +17,7 @@ from bot.previews.ground import DRAIN_SECONDS, Ground
 from bot.sources import Revision, Sources
 from bot.store import deployments
 from runners.base import Artifact, BuildFailed, Failed, Gone, Instance, StartFailed, Target
+from runners.base.logs import FileLog, end_of
 
 T = TypeVar("T")
 FORK = {
@@ -62,7 +63,7 @@ class Refresh:
             await self._fail(deployment, StartFailed(reason, step="slipway", hint=hint))
 
     async def _make(self, project: Project, pull: PullRequest, deployment: Deployment) -> None:
-        ground, log = self._ground, FileLog(self._ground.log_path(deployment.id))
+        ground, log = self._ground, self._ground.log(deployment.id)
         await self._reserve(project, pull, deployment)
         if pull.fork:
             await ground.step(deployment, State.REFUSED, "not run: it comes from a fork", failure=FORK)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 
-from bot.builds import FileLog
 from bot.models import Deployment, Project, PullRequest, State
 from bot.previews.ground import DRAIN_SECONDS, Ground
 from bot.sources import Sources
@@ -84,7 +83,7 @@ class Rest:
         started = instance is None and artifact.the_plan().kind != "static"
         if started:
             launch = ground.launch(standing.project, standing.pull, deployment.id, artifact)
-            instance = await ground.runner.start(launch, FileLog(ground.log_path(deployment.id)))
+            instance = await ground.runner.start(launch, ground.log(deployment.id))
         state = State.REPLACED if deployment.state is State.REPLACED else State.LIVE
         target = ground.target(deployment.id, artifact, instance)
         raw = instance.as_json() if instance else None

@@ -17,10 +17,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlmodel import Session, select
 
 import bot
-from bot.builds import end_of
 from bot.models import Deployment, Project, Route, State, Work
 from bot.settings import Settings
 from bot.store import Store, rows
+from runners.base.logs import end_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _LOG_END = 16 * 1024  # bytes of the log on the page

@@ -1,0 +1,224 @@
+"""The whole house for a test: a GitHub on this machine, Slipway beside it, each call judged by the contract kit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import yaml
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from bot import app
+from bot.service import Service
+from bot.settings import Settings
+from demo.github import DemoGitHub
+from tests.contract import ROOT, contract_folder, load
+
+T = TypeVar("T")
+SECRET = "a secret for tests"
+MARKER = "<!-- slipway:v1 "
+PAGE = {"index.html": "<h1>hello</h1>"}
+SERVER = {
+    "Procfile": "web: python app.py hello\n",
+    "app.py": """\
+import http.server, os, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(sys.argv[1].encode() + b" one")
+    def log_message(self, *args): pass
+http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
+""",
+}
+
+
+def _key() -> tuple[str, str]:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return private.decode(), public.decode()
+
+
+PRIVATE_KEY, PUBLIC_KEY = _key()
+
+
+class Judge:
+    """The contract kit beside our GitHub: it sees every REST call, and both agree on the ids of what is made."""
+
+    def __init__(self) -> None:
+        permissions = yaml.safe_load((ROOT / "app.yml").read_text())["default_permissions"]
+        log = os.environ.get("SLIPWAY_CONTRACT_LOG")
+        self.contract = load().Contract(
+            app_id="1", public_key=PUBLIC_KEY, app_permissions=permissions, enforce=False, log=log
+        )
+
+    @web.middleware
+    async def watch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith(("/repos/", "/app", "/installation")):
+            body = await request.read()
+            status, _headers, answer = self.contract.handle(request.method, request.raw_path, request.headers, body)
+            made = json.loads(answer) if answer and request.method == "POST" and status == 201 else {}
+            if isinstance(made, dict) and isinstance(made.get("id"), int):
+                request["ids"] = itertools.chain([made["id"]], itertools.count(900_000_000))
+            if isinstance(made, dict) and "token" in made:
+                request["token"] = made["token"]
+        return await handler(request)
+
+
+@dataclass
+class House:
+    """What a test holds."""
+
+    github: DemoGitHub
+    settings: Settings
+    http: httpx.AsyncClient
+    judge: Judge | None
+    service: Service | None = None
+    repo: str = "acme/shop"
+    _stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+
+    async def start(self) -> None:
+        self.service = await self._stack.enter_async_context(app.running(self.settings))
+
+    async def stop(self) -> None:
+        await self._stack.aclose()
+        self._stack, self.service = contextlib.AsyncExitStack(), None
+
+    async def propose(self, files: dict[str, str], branch: str = "change", user: str = "ann", **words: Any) -> int:
+        """A branch with these files and a pull request for it."""
+        await self.github.branch_commit(self.repo, branch, files, "Change it", author=user)
+        return await self.github.open_pull(self.repo, branch, "main", "A change", words.pop("body", ""), user, **words)
+
+    async def push(self, files: dict[str, str], branch: str = "change", user: str = "ann") -> str:
+        return await self.github.branch_commit(self.repo, branch, files, "Change it again", author=user)
+
+    def host(self, number: int) -> str:
+        owner, name = self.repo.split("/")
+        return f"pr-{number}--{name}--{owner}.localhost"
+
+    async def visit(self, host: str, path: str = "/", **words: Any) -> httpx.Response:
+        """A request as a browser would send it to that preview."""
+        headers = {"Host": f"{host}:{self.settings.port}", **words.pop("headers", {})}
+        url = f"http://127.0.0.1:{self.settings.port}{path}"
+        return await self.http.request(words.pop("method", "GET"), url, headers=headers, **words)
+
+    async def shows(self, host: str, text: str, seconds: float = 30.0) -> httpx.Response:
+        """Wait until a preview answers 200 with that text."""
+
+        async def looked() -> httpx.Response | None:
+            answer = await self.visit(host)
+            return answer if answer.status_code == 200 and text in answer.text else None
+
+        return await eventually(looked, seconds)
+
+    def comments(self, number: int) -> list[str]:
+        """Bodies of the app's own comments."""
+        pull = self.github.hub.pull(self.repo, number)
+        return [one.body for one in pull.comments if MARKER in one.body]
+
+    async def says(self, number: int, *words: str, seconds: float = 30.0) -> str:
+        """Wait until the sticky comment has all these words."""
+
+        async def looked() -> str | None:
+            bodies = self.comments(number)
+            return bodies[0] if bodies and all(word in bodies[0] for word in words) else None
+
+        return await eventually(looked, seconds)
+
+    def twin(self, number: int) -> dict[str, Any]:
+        """The machine-readable half of the sticky comment."""
+        (body,) = self.comments(number)
+        raw = body.split(MARKER, 1)[1].split(" -->", 1)[0]
+        return dict(json.loads(raw))
+
+    def checks(self, sha: str) -> list[Any]:
+        """Check runs at a commit, oldest first."""
+        repo = self.github.hub.repo(self.repo)
+        return sorted((one for one in repo.check_runs.values() if one.head_sha == sha), key=lambda one: one.id)
+
+    def remote(self, sha: str | None = None) -> list[Any]:
+        """GitHub's Deployments, oldest first."""
+        repo = self.github.hub.repo(self.repo)
+        return sorted((one for one in repo.deployments.values() if sha in (None, one.sha)), key=lambda one: one.id)
+
+
+async def eventually(look: Callable[[], Awaitable[T | None]], seconds: float = 30.0) -> T:
+    """The first answer that is not None.  Polling stands in for a person who reloads."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = await look()
+        if found is not None:
+            return found
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{look.__qualname__} saw nothing in {seconds} s")
+        await asyncio.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def settings_for(home: Path, github: str, **more: Any) -> Settings:
+    """Settings of a house of its own."""
+    values = {
+        "port": free_port(),
+        "SLIPWAY_HOME": home,
+        "SLIPWAY_RUNNER": "process",
+        "github_app_id": "1",
+        "github_private_key": PRIVATE_KEY,
+        "github_webhook_secret": SECRET,
+        "github_api_url": github,
+        "github_server_url": github,
+        **more,
+    }
+    return Settings(**values)
+
+
+@contextlib.contextmanager
+def judged() -> Iterator[Judge | None]:
+    """A judge where the kit is; what it found is raised at the end."""
+    judge = Judge() if contract_folder() else None
+    yield judge
+    if judge is not None:
+        judge.contract.assert_clean()
+
+
+@contextlib.asynccontextmanager
+async def house(folder: Path, **more: Any) -> AsyncIterator[House]:
+    """A house with one repository, `acme/shop`, that serves one page; nothing has happened yet."""
+    with judged() as judge:
+        github = DemoGitHub(
+            folder / "github",
+            webhook_secret=SECRET,
+            public_key=PUBLIC_KEY,
+            middlewares=[judge.watch] if judge else [],
+        )
+        async with github.serve(), httpx.AsyncClient(timeout=30) as http:
+            settings = settings_for(folder / "home", github.url, **more)
+            await github.create_repository("acme", "shop", PAGE)
+            for person in ("ann", "bob"):
+                github.user(person)
+                github.grant("acme/shop", person, "write")
+            github.hook_url = f"http://127.0.0.1:{settings.port}/webhook"
+            one = House(github, settings, http, judge)
+            await one.start()
+            try:
+                yield one
+            finally:
+                await one.stop()
