@@ -20,7 +20,8 @@ def commit_label(sha: str, owner: str, name: str) -> str:
 
 def _label(what: str, owner: str, name: str) -> str:
     full = f"{what}--{_plain(name)}--{_plain(owner)}"
-    if len(full) <= LABEL and (_plain(name), _plain(owner)) == (name.lower(), owner.lower()):
+    plain = (_plain(name), _plain(owner)) == (name.lower(), owner.lower()) and "--" not in name + "." + owner
+    if plain and len(full) <= LABEL:
         return full
     # Cut or changed, two repositories could share a name: a piece of the hash of the true one keeps them apart.
     mark = hashlib.sha256(f"{owner}/{name}".lower().encode()).hexdigest()[:8]

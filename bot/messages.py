@@ -57,7 +57,8 @@ def inline(text: str, most: int = 300) -> str:
     """Outside text inside a line: one line, no control characters, no markup, no mention, no link by accident."""
     flat = " ".join(_CONTROL.sub("", text).split())
     short = flat if len(flat) <= most else flat[: most - 1] + "…"
-    return _MARKUP.sub(r"\\\1", short).replace("@", "@\u2060").replace("://", ":\u2060//")
+    safe = _MARKUP.sub(r"\\\1", short).replace("@", "@\u2060").replace("://", ":\u2060//")
+    return f"\\{safe}" if safe.startswith("/") else safe
 
 
 def code(text: str, most: int = 200) -> str:
