@@ -56,6 +56,13 @@ def reachable(ip: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(ip, ip)  # noqa: S104
 
 
+def accepts(port: int) -> bool:
+    """Something at 127.0.0.1 takes connections on this port.  Answers at once: the loopback does not wait."""
+    with socket.socket() as probe:
+        probe.settimeout(0.02)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 that nothing uses at this moment."""
     with socket.socket() as probe:

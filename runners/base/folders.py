@@ -59,9 +59,11 @@ def making(final: Path) -> Iterator[Path]:
     part.mkdir()
     try:
         yield part
-        if not final.exists():
-            with contextlib.suppress(OSError):
-                part.rename(final)
+        try:
+            part.rename(final)
+        except OSError:
+            if not final.exists():
+                raise
     finally:
         remove(part)
 
