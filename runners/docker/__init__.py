@@ -1,0 +1,270 @@
+"""The Docker backend: a directory in, a container out, and no image build when only code has changed.
+
+`layers` makes dependencies and built trees in boxes, `images` builds Dockerfiles, `berths` and `pool` have
+containers wait for their files, `doors` finds the port, `engine` asks Docker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from runners.base import Artifact, BuildFailed, Gone, Instance, Launch, Limits, Log, Source, StartFailed, Unavailable
+from runners.base.failures import locate
+from runners.base.folders import Folders, remove
+from runners.docker.berths import PORT, Berth, Berths, Shape, environment, wished
+from runners.docker.doors import Doors
+from runners.docker.engine import Engine, Refused, address, unbroken
+from runners.docker.images import Images
+from runners.docker.layers import Layers, Tail, inside
+from runners.docker.mounts import Overlays
+from runners.docker.pool import Pool
+from runners.health import Unhealthy, probe
+
+_PATIENCE = 2  # seconds between SIGTERM and SIGKILL
+_NOTE = "note.json"  # in an instance's folder: where it answers
+
+
+class DockerRunner:
+    """Runs plans in containers.  `spares`: how many may wait for the next commit; 0: none."""
+
+    name = "docker"
+    isolates = True
+
+    def __init__(
+        self,
+        folders: Folders,
+        home_id: str,
+        *,
+        image_python: str | None = None,
+        image_node: str | None = None,
+        certificates: Path | None = None,
+        spares: int = 4,
+    ) -> None:
+        self._folders = Folders(folders.home.resolve())
+        self._engine = Engine(home_id)
+        self._images = Images(self._engine, image_python, image_node)
+        self._overlays = Overlays(self._engine, self._folders)
+        self._layers = Layers(self._engine, self._folders, self._overlays, certificates)
+        self._berths = Berths(self._engine, self._folders, self._overlays)
+        self._pool = Pool(self._engine, self._berths, spares)
+        self._shapes: dict[str, Shape] = {}  # of what we started: a spare goes with the last of its shape
+        self._swept: asyncio.Task[None] | None = None
+
+    async def ready(self) -> None:
+        """Raise Unavailable when the engine does not answer."""
+        await self._engine.call("ping")
+        await self._engine.facts()
+        await self._sweep()
+
+    async def build(self, source: Source, limits: Limits, log: Log) -> Artifact:
+        """Make the artifact.  Raises BuildFailed, Unavailable."""
+        plan = source.plan
+        try:
+            async with asyncio.timeout(limits.seconds):
+                if plan.language == "docker":
+                    return await self._images.make(source, limits, log)
+                needed = plan.install or plan.build
+                image = await self._images.base_id(plan, log) if needed else ""
+                return await self._layers.make(source, image, limits, log)
+        except TimeoutError as error:
+            raise BuildFailed(
+                f"it took longer than {limits.seconds:g} s",
+                step="build",
+                hint="Make it faster, or allow more with SLIPWAY_BUILD_SECONDS.",
+            ) from error
+
+    async def start(self, launch: Launch, log: Log) -> Instance:
+        """Run it until it answers healthily.  Raises StartFailed, Gone, Unavailable; then nothing is left."""
+        plan = launch.artifact.the_plan()
+        if launch.artifact.kind == "image":
+            env = wished(launch, plan.port or PORT)
+            berth = await self._berths.make_image(launch, _port(env, PORT))
+        else:
+            if not plan.start:
+                raise StartFailed("nothing says how to start it", step="start", hint="Add a Procfile with a web: line.")
+            env = environment(launch)
+            berth = await self._berth(launch, log)
+        try:
+            host, port = await self._live(launch, berth, env, log)
+            await unbroken(self._settle(launch, berth, host, port))
+        except BaseException:
+            await unbroken(self._berths.clear(berth))
+            raise
+        if berth.shape:
+            self._shapes[berth.container] = berth.shape
+            self._pool.refill(berth.shape)
+        return Instance(berth.container, launch.deployment, self.name, host, port)
+
+    async def stop(self, instance: Instance) -> None:
+        """Stop and remove it with its folder.  Another's container is left alone."""
+        shape = self._shapes.pop(instance.id, None)
+        if shape and shape not in self._shapes.values():
+            self._pool.drop(shape)
+        await unbroken(self._stop(instance))
+
+    async def sleep(self, instance: Instance) -> None:
+        """Freeze its processes."""
+        try:
+            await self._engine.call("pause", await self._ours(instance))
+        except Refused as refused:
+            if "already paused" not in str(refused):
+                raise Gone(f"it can't be put to sleep: {refused}") from refused
+
+    async def wake(self, instance: Instance) -> None:
+        """Thaw them.  Raises Gone when there is nothing to wake."""
+        try:
+            await self._engine.call("unpause", await self._ours(instance))
+        except Refused as refused:
+            if "not paused" not in str(refused) or not await self._runs(instance):
+                raise Gone("there is nothing to wake") from refused
+
+    async def healthy(self, instance: Instance) -> bool:
+        """One probe of the health path."""
+        note = await self._engine.thread(self._read_note, instance.deployment)
+        status = await probe(instance.host, instance.port, str(note.get("health", "/")))
+        return status is not None and status < 500
+
+    async def instances(self) -> list[Instance]:
+        """What runs, or sleeps, and carries our label and home."""
+        try:
+            listed = await self._engine.own(all=False)
+        except Refused as refused:
+            raise Unavailable(f"containers can't be listed: {refused}") from refused
+        found = (self._engine.deployment(each) for each in listed)
+        return [
+            await self._engine.thread(self._as_instance, each, deployment)
+            for each, deployment in zip(listed, found, strict=True)
+            if deployment
+        ]
+
+    async def logs(self, instance: Instance, lines: int = 200) -> str:
+        """The end of what it printed; nothing when it is gone."""
+        try:
+            said = await self._engine.call("logs", await self._ours(instance), tail=lines)
+        except (Refused, Gone):
+            return ""
+        return bytes(said).decode("utf-8", "replace")
+
+    async def forget(self, artifact: Artifact) -> None:
+        """Remove what the build made; trees and dependency layers belong to others too."""
+        if artifact.kind == "image":
+            await self._images.forget(artifact.image or "")
+            return
+        made = self._folders.home / "artifacts"
+        path = Path(artifact.path or "/")
+        if path.is_relative_to(made) and len(path.relative_to(made).parts) > 2:
+            await self._engine.thread(remove, made.joinpath(*path.relative_to(made).parts[:2]))
+
+    async def close(self) -> None:
+        """Remove the spares and let go of the engine; instances run on."""
+        await self._pool.close()
+        await self._engine.close()
+
+    async def _sweep(self) -> None:
+        """Once: remove what an earlier life left behind when it was killed."""
+        if self._swept is None or (self._swept.done() and (self._swept.cancelled() or self._swept.exception())):
+            self._swept = asyncio.ensure_future(self._sweep_once())
+        await asyncio.shield(self._swept)
+
+    async def _sweep_once(self) -> None:
+        await self._engine.sweep()
+        places = (self._folders.home / "instances").glob("*")
+        for folder in [each for each in places if self._engine.stale(each.name)]:
+            await self._engine.thread(remove, folder)
+
+    async def _berth(self, launch: Launch, log: Log) -> Berth:
+        image = await self._images.base_id(launch.artifact.the_plan(), log)
+        shape = await self._berths.shape(launch.artifact, image, launch.limits)
+        spare = await self._pool.take(shape, launch.deployment)
+        return spare or await self._berths.make(shape, launch.deployment, "instance")
+
+    async def _live(self, launch: Launch, berth: Berth, env: dict[str, str], log: Log) -> tuple[str, int]:
+        tail = Tail(log)
+        plan = launch.artifact.the_plan()
+        follow = self._engine.follow(berth.container, tail)
+
+        async def alive() -> bool:
+            return not follow.ended.done()
+
+        try:
+            if launch.artifact.kind == "directory":
+                await unbroken(self._berths.fill(berth, launch.artifact, env))
+            doors = Doors(self._engine, berth, _port(env, PORT))
+            return await doors.reach(plan.health, launch.limits.seconds, alive)
+        except Unhealthy as unhealthy:
+            await unbroken(follow.leave())
+            raise await self._failure(launch, berth, unhealthy, tail) from unhealthy
+        finally:
+            berth.close()
+            await unbroken(follow.leave())
+
+    async def _failure(self, launch: Launch, berth: Berth, unhealthy: Unhealthy, tail: Tail) -> StartFailed:
+        """The same in words for people, with what the program itself printed."""
+        message, hint = str(unhealthy), "Listen on the port in the PORT environment variable, on 0.0.0.0."
+        if unhealthy.ended:
+            state = (await self._engine.call("inspect_container", berth.container))["State"]
+            message, hint = f"it ended with exit status {state['ExitCode']} before it answered", ""
+            if state.get("OOMKilled"):
+                message = f"it ran out of memory ({launch.limits.memory // 2**20} MB)"
+                hint = "Use less memory, or raise SLIPWAY_MEMORY_MB."
+        elif unhealthy.status is not None:
+            hint = "Look at the log for the error behind it."
+        fault = locate(tail.text)
+        if fault is None:
+            return StartFailed(message, step="start", hint=hint)
+        return StartFailed(
+            f"{message}: {fault.message}",
+            step="start",
+            hint=fault.hint or hint,
+            path=inside(launch.artifact.the_plan().root, fault.path),
+            line=fault.line,
+        )
+
+    async def _settle(self, launch: Launch, berth: Berth, host: str, port: int) -> None:
+        """It is live: give it its own share of the processors, and write down where it answers."""
+        if launch.limits.cpus < 1:
+            await self._engine.set_cpus(berth.container, launch.limits.cpus)
+        note = {"host": host, "port": port, "health": launch.artifact.the_plan().health}
+        await self._engine.thread((berth.folder / _NOTE).write_text, json.dumps(note))
+
+    async def _stop(self, instance: Instance) -> None:
+        made = await self._engine.remove(instance.id, patience=_PATIENCE)
+        for name in {instance.deployment, made or instance.deployment}:
+            await self._engine.thread(remove, self._folders.instance(name))
+
+    async def _ours(self, instance: Instance) -> str:
+        """The container's id, when it is ours.  Raises Gone."""
+        try:
+            found = await self._engine.call("inspect_container", instance.id)
+        except Refused as refused:
+            raise Gone("it is no more") from refused
+        if not self._engine.ours(found["Config"]["Labels"]):
+            raise Gone("it is not ours")
+        return str(found["Id"])
+
+    async def _runs(self, instance: Instance) -> bool:
+        try:
+            return bool((await self._engine.call("inspect_container", instance.id))["State"]["Running"])
+        except Refused:
+            return False
+
+    def _as_instance(self, listed: dict[str, Any], deployment: str) -> Instance:
+        note = self._read_note(deployment)
+        host = note.get("host") or address(listed)
+        return Instance(listed["Id"], deployment, self.name, str(host), int(note.get("port", PORT)))
+
+    def _read_note(self, deployment: str) -> dict[str, Any]:
+        try:
+            note: dict[str, Any] = json.loads((self._folders.instance(deployment) / _NOTE).read_text())
+        except (OSError, ValueError):  # it is not live yet
+            return {}
+        return note
+
+
+def _port(env: dict[str, str], otherwise: int) -> int:
+    """The port that a program was told to use."""
+    word = env.get("PORT", "")
+    return int(word) if word.isdecimal() and 0 < int(word) < 65536 else otherwise

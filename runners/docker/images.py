@@ -1,0 +1,86 @@
+"""Images: the bases that directories run on, and those that a project's own Dockerfile makes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from runners.base import Artifact, BuildFailed, Limits, Log, Plan, Source, Unavailable
+from runners.base.folders import artifact_key
+from runners.docker.dockerfile import DockerfileBuild
+from runners.docker.engine import HOME, MANAGED, Engine, Refused
+
+KEY = "slipway.key"  # label: what an image was made of
+PYTHON, NODE = "3.13", "22"  # when the project does not say
+_VERSION = re.compile(r"\d+(\.\d+){0,2}")
+
+
+class Images:
+    """Base images by language, pulled when they are missing; Dockerfile builds, kept by what they are made of."""
+
+    def __init__(self, engine: Engine, python: str | None, node: str | None) -> None:
+        self._engine = engine
+        self._python, self._node = python, node
+
+    def base(self, plan: Plan) -> str:
+        """The name of the image a plan runs on."""
+        asked = plan.version if plan.version and _VERSION.fullmatch(plan.version) else None
+        if plan.language == "node":
+            return self._node or f"node:{asked or NODE}-slim"
+        return self._python or f"python:{asked if plan.language == 'python' and asked else PYTHON}-slim"
+
+    async def base_id(self, plan: Plan, log: Log) -> str:
+        """The id of that image.  Raises BuildFailed when it can't be had."""
+        name = self.base(plan)
+        try:
+            return str((await self._engine.call("inspect_image", name))["Id"])
+        except Refused as refused:
+            if refused.status != 404:
+                raise Unavailable(f"the image {name} can't be looked at: {refused}") from refused
+        log.write(f"pulling {name}\n")
+        try:
+            await self._engine.stream(self._engine.ask, "pull", name)
+            return str((await self._engine.call("inspect_image", name))["Id"])
+        except Refused as refused:
+            raise BuildFailed(
+                f"the base image {name} can't be pulled: {refused}",
+                step="pull",
+                hint="Check that this version exists, or set SLIPWAY_IMAGE_PYTHON or SLIPWAY_IMAGE_NODE.",
+            ) from refused
+
+    async def make(self, source: Source, limits: Limits, log: Log) -> Artifact:
+        """Build the project's own Dockerfile; the same tree and plan are built once."""
+        key = artifact_key(source, None)
+        found = await self._find(key) or await self._build(source, key, limits, log)
+        ports = found["Config"].get("ExposedPorts") or {}
+        plan = source.plan
+        exposed = sorted(int(port.partition("/")[0]) for port in ports if port.endswith("/tcp"))
+        raw = {**plan.as_json(), "port": plan.port or (exposed[0] if exposed else None)}
+        digest = hashlib.sha256(json.dumps([key, found["Id"]]).encode()).hexdigest()
+        return Artifact(digest=f"sha256:{digest}", kind="image", plan=raw, scope=source.scope, image=found["Id"])
+
+    async def forget(self, image: str) -> None:
+        """Remove an image of ours that nothing uses."""
+        try:
+            found = await self._engine.call("inspect_image", image)
+            if self._engine.ours(found["Config"].get("Labels")):
+                await self._engine.call("remove_image", image, force=True)
+        except Refused as refused:
+            if refused.status not in (404, 409):  # gone already; still in use
+                raise Unavailable(f"an image can't be removed: {refused}") from refused
+
+    async def _find(self, key: str) -> dict[str, Any] | None:
+        ours = [f"{MANAGED}=true", f"{HOME}={self._engine.home_id}", f"{KEY}={key}"]
+        for image in await self._engine.call("images", filters={"label": ours}):
+            found: dict[str, Any] = await self._engine.call("inspect_image", image["Id"])
+            return found
+        return None
+
+    async def _build(self, source: Source, key: str, limits: Limits, log: Log) -> dict[str, Any]:
+        labels = {MANAGED: "true", HOME: self._engine.home_id, KEY: key}
+        dockerfile = DockerfileBuild(self._engine, source, labels, limits, log)
+        image = await dockerfile.run()
+        found: dict[str, Any] = await self._engine.call("inspect_image", image)
+        return found
