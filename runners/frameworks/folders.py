@@ -6,8 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 
 from runners.base import Plan
-from runners.frameworks.python.source import ASIDE
-from runners.frameworks.tree import Tree, words
+from runners.frameworks.tree import ASIDE, Tree, words
 
 Detector = Callable[[Tree], Plan | None]
 
@@ -27,11 +26,11 @@ def detect(tree: Tree, one: Detector) -> Plan | None:
             return None
         why = {"language": "index.html is there, and the root builds nothing"}
         page = Plan(language="static", kind="static", static_dir=".", why=why)
-        return _several([page, *served])
+        return several([page, *served])
     if len(strong) == 1 and strong[0] in served:
         strong += [plan for plan in pages if plan.root.rpartition("/")[2] in FRONT]
     if len(strong) > 1:
-        return _several(strong)
+        return several(strong)
     if strong:
         return strong[0]
     return None
@@ -66,8 +65,9 @@ def _at(plan: Plan, folder: str) -> Plan:
     return dataclasses.replace(plan, root=root, why={**plan.why, "root": f"found in {root}/"})
 
 
-def _several(plans: list[Plan]) -> Plan:
+def several(plans: list[Plan]) -> Plan:
+    """One plan for what runs side by side, the front end first."""
     parts = tuple(sorted(plans, key=lambda p: (p.kind != "static", p.root.rpartition("/")[2] not in FRONT, p.root))[:8])
-    names = ", ".join(f"{part.root}/ ({part.framework or part.language})" for part in parts)
+    names = ", ".join(f"{part.framework or part.language} in {part.root}/" for part in parts)
     why = {"kind": f"{len(parts)} services: {names}"}
     return Plan(language="multi", kind="multi", parts=parts, why=why)

@@ -33,6 +33,12 @@ SKIPPED = words(
     " .github .gitlab .circleci .husky"
 )
 
+# An app seldom lies in one of these, and what lies there often looks like one.
+ASIDE = words(
+    "test tests testing example examples docs doc scripts script migrations alembic benchmarks bench fixtures samples"
+    " tools notebooks tutorials .devcontainer"
+)
+
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _JSON_NOISE = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/|,(?=\s*(?:[}\]]|//|/\*))', re.DOTALL)
 

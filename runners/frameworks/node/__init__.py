@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from shlex import quote
 
 from runners.base import Plan
-from runners.frameworks.node import install, start
+from runners.frameworks.node import install, start, workspaces
 from runners.frameworks.node.commands import is_dev
 from runners.frameworks.node.package import Package
 from runners.frameworks.node.rows import BOTS, ROWS, Row
@@ -22,6 +23,10 @@ def detect(tree: Tree) -> Plan | None:
     package = Package.read(tree)
     if not package.raw:
         return _bare(tree)
+    if package.workspaces and not _own_program(package):
+        found = workspaces.detect(package, detect)
+        if found:
+            return found
     row = next((row for row in ROWS if package.has(*row.packages)), None)
     return _framed(package, row) if row else _program(package, None)
 
@@ -35,13 +40,20 @@ def rest(tree: Tree) -> Plan | None:
     return install.apply(package, Plan(language="node", kind="cli", why=why))
 
 
+def _own_program(package: Package) -> bool:
+    """A root that starts a program of its own is more than the roof over its workspaces."""
+    chosen = start.chosen(package)
+    found = start.entry(package) if chosen else None
+    return found is not None and "script" in found.evidence and not found.built
+
+
 def _bare(tree: Tree) -> Plan | None:
     """No package.json: a file that listens is enough."""
     found = start.named(tree)
     if found is None or tree.has(f"{found.file.split('/')[0]}/package.json"):
         return None  # a sub-folder's own project is found there
     why = {"language": f"{found.file} listens, and there is no package.json", "entry": found.evidence}
-    plan = Plan(language="node", kind="server", entry=found.file, start=f"node {found.file}", why=why)
+    plan = Plan(language="node", kind="server", entry=found.file, start=f"node {quote(found.file)}", why=why)
     return _ported(plan, tree)
 
 
@@ -90,6 +102,8 @@ def _program(package: Package, row: Row | None) -> Plan | None:
     chosen, found = start.chosen(package), start.entry(package)
     if chosen is None and found is None:
         return None
+    if row is None and _elsewhere(package, chosen, found):
+        return None
     plan = _plan(package, row, start=None, entry=found.file if found else None)
     if found:
         plan = _because(plan, "entry", found.evidence)
@@ -103,12 +117,22 @@ def _program(package: Package, row: Row | None) -> Plan | None:
         plan = _because(plan, "start", f"package.json's script {chosen[0]}")
     elif found:
         runner, tools = _runner(package, found.file)
-        plan = dataclasses.replace(plan, start=f"{runner} {found.file}")
+        plan = dataclasses.replace(plan, start=f"{runner} {quote(found.file)}")
         plan = _because(plan, "start", f"{found.file} listens; no script starts it for production")
     if chosen and found and not found.built and re.search(r"\bbun\b", chosen[1]):
         tools = ("bun",)
         plan = dataclasses.replace(plan, start=f'PATH="$PWD/{install.TOOLS}/node_modules/.bin:$PATH" {plan.start}')
     return _ported(install.apply(package, plan, tools=tools), package.tree)
+
+
+def _elsewhere(package: Package, chosen: tuple[str, str] | None, found: start.Entry | None) -> bool:
+    """It only starts what lies in sub-folders with packages of their own, and does not install those."""
+    text = " ; ".join(package.spelled(one) for one in package.scripts.values())
+    own = [f for f in package.tree.folders if package.tree.has(f"{f}/package.json")]
+    named = [f for f in own if re.search(rf"(?:cd|--prefix|--cwd|-C)[ =](?:\./)?{re.escape(f)}\b", text)]
+    if any(re.search(r"\b(?:npm|yarn|pnpm|bun)\s+(?:install|ci|i)\b", text) for _ in named):
+        return False
+    return bool(named) or (found is not None and "/" in found.file and found.file.split("/")[0] in own)
 
 
 def _plan(package: Package, row: Row | None, *, start: str | None, entry: str | None = None) -> Plan:

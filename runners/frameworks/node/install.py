@@ -97,7 +97,8 @@ def line(package: Package, found: Manager) -> str:
 def run(package: Package, found: Manager, script: str) -> str:
     """Run one of its scripts; npm does that for every manager, unless the scripts call their own by name."""
     text = package.spelled(package.scripts[script])
-    if found.name != "npm" and re.search(rf"(?<![\w@/.-]){found.name}(?![\w@/.-])", text):
+    calls = rf"(?<![\w@/.-])(?:{found.name}|turbo|lerna|nx|run-s|npm-run-all2?)(?![\w@/.-])"
+    if found.name != "npm" and re.search(calls, text):
         return f"{found.call} run {script}"
     return f"npm run {script}"
 

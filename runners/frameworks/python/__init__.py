@@ -5,65 +5,46 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
-from collections.abc import Iterator
+from shlex import quote
 
-from runners.base import Plan
-from runners.frameworks.python import django, install, source
-from runners.frameworks.python.rows import FACTORY, NAMING, ROWS, SCRIPT, WELL_KNOWN, Row
-from runners.frameworks.python.source import Made, Module
+from runners.base import Kind, Plan
+from runners.frameworks.python import assets, django, hits, install, source
+from runners.frameworks.python.hits import Hit
+from runners.frameworks.python.rows import SCRIPT, WELL_KNOWN, Row
+from runners.frameworks.python.source import Module
 from runners.frameworks.tree import Tree, folder_of, stem, words
 
 _PORT = re.compile(r"environ(?:\.get\(|\[)\s*[\"']PORT[\"']|getenv\(\s*[\"']PORT[\"']")
+_SOCKETS = re.compile(r"\bWebSocket\b|@\w+\.websocket\(")
+_SETS_UP = re.compile(r"(?:^|[._])(?:init|create|setup|set_up|seed|migrate|load|populate|ensure|prepare|bootstrap)")
 _BOTS = words("discord telegram aiogram telebot slack_bolt praw tweepy twitchio nextcord disnake pyrogram")
-_MAIN = ["main", "app", "server", "run", "start", "bot", "hello", "cli", "index", "__main__"]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Hit:
-    """One way to serve the project."""
-
-    row: Row
-    module: Module
-    entry: str
-    line: int | None
-    factory: bool = False
-    evidence: str = ""
+_MAIN = ("main", "app", "server", "run", "start", "bot", "hello", "cli", "index", "__main__")
 
 
 def app(tree: Tree) -> Plan | None:
     """A Python program that answers HTTP."""
     found = django.detect(tree)
     if found:
-        return installed(tree, found, needs=("gunicorn", "django"))
-    modules = source.modules(tree, NAMING)
-    hits = sorted(_hits(tree, modules), key=lambda hit: _rank(hit, modules))
-    hit = next((hit for hit in hits if _belongs(tree, hit.module.path)), None)
-    return _served(tree, hit) if hit else None
+        return assets.with_assets(tree, installed(tree, found, needs=("gunicorn", "django")))
+    hit = next((hit for hit in hits.find(tree) if _belongs(tree, hit.module.path)), None)
+    return assets.with_assets(tree, _served(tree, hit)) if hit else None
 
 
 def script(tree: Tree) -> Plan | None:
     """What is left: a Python program that is no known web app.  A bot or a command line is said to be one."""
-    files = [name for name in source.candidates(tree) if "/" not in name or name == "src/main.py"]
-    usual = [name for name in files if stem(name) in _MAIN]
-    guarded = [name for name in files if "__main__" in tree.text(name)]
-    if not (files or install.has_manifest(tree)) or not (usual or guarded or install.has_manifest(tree)):
-        return None
-    file = min(
-        usual or guarded or files, key=lambda n: (_MAIN.index(stem(n)) if stem(n) in _MAIN else 99, n), default=None
-    )
+    file = _main_file(tree)
     if file is None:
+        if not install.has_manifest(tree):
+            return None
         why = {"language": "it has a Python manifest", "kind": "no file of it starts anything: a library"}
         return installed(tree, Plan(language="python", kind="cli", why=why))
     module = source.read(file, tree.text(file))
-    bot = module.imported(*_BOTS)
-    kind, reason = ("server", f"{file} reads PORT") if _PORT.search(module.text) else ("cli", f"{file} serves no HTTP")
-    if bot:
-        kind, reason = "worker", f"{file} imports {bot}"
+    kind, reason = _kind(module)
     plan = Plan(
         language="python",
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         entry=file,
-        start=SCRIPT.format(file=install.quoted(file)),
+        start=SCRIPT.format(file=quote(file)),
         why={"language": f"{file} is there", "kind": reason, "entry": "the usual name of a program's start"},
     )
     return installed(tree, _rooted(tree, plan, module), text=module.text)
@@ -79,11 +60,10 @@ def installed(tree: Tree, plan: Plan, *, needs: tuple[str, ...] = (), text: str 
         known = _guessed(tree)
         lacking = (*known, *install.missing(needs, frozenset(known)))
         evidence = "no manifest at all: the imports say what it needs" if lacking else "it needs no packages"
-        plan = dataclasses.replace(plan, package_manager="pip", why={**plan.why, "package_manager": evidence})
+        plan = _because(dataclasses.replace(plan, package_manager="pip"), "package_manager", evidence)
     if lacking:
         plan = dataclasses.replace(plan, install=(*plan.install, f"uv pip install {' '.join(lacking)}"))
-        if found:
-            plan = _because(plan, "install", f"{', '.join(lacking)} added: needed and not named")
+        plan = _because(plan, "install", f"{', '.join(lacking)} added: needed, and not asked for") if found else plan
     asked = install.version(tree)
     if asked:
         plan = _because(dataclasses.replace(plan, version=asked[0]), "version", asked[1])
@@ -100,19 +80,15 @@ def supply(tree: Tree, line: str, lines: tuple[str, ...]) -> tuple[str, ...]:
 
 def _served(tree: Tree, hit: Hit) -> Plan:
     row, module = hit.row, hit.module
-    root = source.search_path(tree, module)
-    dotted = module.dotted.removeprefix(root.replace("/", ".") + ".") if root else module.dotted
-    target = f"{dotted}:{hit.entry}"
-    line = row.factory if hit.factory and row.factory else row.start
-    file = install.quoted(module.path)
     at = f"{module.path} line {hit.line}" if hit.line else module.path
+    target = f"{_dotted(tree, module)}:{hit.name}"
     plan = Plan(
         language="python",
         kind="server",
         framework=row.name,
         entry=target if row.makes else module.path,
         port=row.port,
-        start=line.replace("{target}", target).replace("{file}", file).replace("{module}", dotted),
+        start=_start_line(row, module, target, factory=hit.factory),
         why={
             "framework": f"{at}: {hit.evidence}",
             "entry": "the shortest path and the most usual name among what can be started",
@@ -120,9 +96,37 @@ def _served(tree: Tree, hit: Hit) -> Plan:
         },
     )
     needs = tuple(filter(None, (row.package, *row.needs)))
-    if row.makes and re.search(r"\bWebSocket\b|@\w+\.websocket\(", module.text) and "uvicorn" in needs:
+    if "uvicorn" in needs and _SOCKETS.search(module.text):
         needs = (*needs, "websockets")
-    return installed(tree, _rooted(tree, plan, module), needs=needs, text=module.text)
+    return installed(tree, _prepared(_rooted(tree, plan, module), row, module), needs=needs, text=module.text)
+
+
+def _dotted(tree: Tree, module: Module) -> str:
+    """Its name as the search path makes it: `src/api.py` is `api` when imports are meant from `src`."""
+    root = source.search_path(tree, module).replace("/", ".")
+    return module.dotted.removeprefix(f"{root}.") if root else module.dotted
+
+
+def _start_line(row: Row, module: Module, target: str, *, factory: bool) -> str:
+    line = row.factory if factory and row.factory else row.start
+    filled = {"{target}": target, "{call}": f"{target}()", "{file}": module.path, "{module}": target.split(":")[0]}
+    for mark, value in filled.items():
+        line = line.replace(mark, quote(value))
+    return line
+
+
+def _prepared(plan: Plan, row: Row, module: Module) -> Plan:
+    """What `python app.py` does before it serves (tables, first rows) is done before the production server starts."""
+    wanted = [one for one in module.guarded_calls if _SETS_UP.search(one)]
+    if not (row.quiet and wanted and any(one.endswith(".run") for one in module.guarded_calls)):
+        return plan
+    package = row.quiet.split(".")[0]
+    code = (
+        f"import runpy, {package}; {row.quiet} = lambda *a, **k: None;"
+        f" runpy.run_path({module.path!r}, run_name='__main__')"
+    )
+    plan = dataclasses.replace(plan, start=f"python -c {quote(code)}; {plan.start}")
+    return _because(plan, "start", f"{plan.why['start']}; {wanted[0]}() of {module.path}'s main part runs first")
 
 
 def _rooted(tree: Tree, plan: Plan, module: Module) -> Plan:
@@ -135,91 +139,6 @@ def _rooted(tree: Tree, plan: Plan, module: Module) -> Plan:
     return _because(plan, "env", f"{module.path} imports what lies in {root}/")
 
 
-def _hits(tree: Tree, modules: list[Module]) -> Iterator[Hit]:
-    for module in modules:
-        yield from _objects(tree, module)
-        yield from _factories(module)
-        yield from _scripts(module)
-
-
-def _objects(tree: Tree, module: Module) -> Iterator[Hit]:
-    for name, made in module.objects.items():
-        row = _maker(module, made) or _made_by_factory(tree, module, made)
-        if row:
-            yield Hit(row, module, name, made.line, evidence=f"{name} = {made.callee.rpartition('.')[2]}(...)")
-
-
-def _maker(module: Module, made: Made) -> Row | None:
-    for row in ROWS:
-        if made.callee in row.makes:
-            return row
-        tail = made.callee.rpartition(".")[2]
-        if any(m.endswith(f".{tail}") and m.rpartition(".")[0] in module.stars for m in row.makes):
-            return row
-    return None
-
-
-def _made_by_factory(tree: Tree, module: Module, made: Made) -> Row | None:
-    """`app = create_app()`: the framework is what the function makes, wherever it lies."""
-    place, _, name = made.callee.rpartition(".")
-    if not place:
-        return _factory_row(module, name)
-    path = source.locate(tree, place)
-    if path is None or path == module.path:
-        return None
-    other = source.read(path, tree.text(path))
-    row = _factory_row(other, name)
-    if row is None and name in other.aliases and source.locate(tree, other.aliases[name].rpartition(".")[0]) != path:
-        behind = source.locate(tree, other.aliases[name].rpartition(".")[0])  # handed on by a package's __init__
-        row = _factory_row(source.read(behind, tree.text(behind)), name) if behind else None
-    return row
-
-
-def _factory_row(module: Module, name: str) -> Row | None:
-    for made in module.factories.get(name, ()):
-        row = _maker(module, made)
-        if row:
-            return row
-    return None
-
-
-def _factories(module: Module) -> Iterator[Hit]:
-    for name, made in module.factories.items():
-        row = _factory_row(module, name)
-        if row and row.factory and FACTORY.match(name):
-            yield Hit(row, module, name, made[0].line, factory=True, evidence=f"{name}() makes the app")
-
-
-def _scripts(module: Module) -> Iterator[Hit]:
-    for row in ROWS:
-        name = module.imported(*row.imports) if row.imports else None
-        if name is None or (row.calls and not row.calls.search(module.text)):
-            continue
-        line = module.line_of(row.calls) if row.calls else None
-        yield Hit(row, module, "", line, evidence=f"imports {name}" + (" and starts it" if row.calls else ""))
-        return
-
-
-def _rank(hit: Hit, modules: list[Module]) -> tuple[object, ...]:
-    """Real apps before factories; what others import, and the pages of a multi-page app, come last."""
-    path = hit.module.path
-    imported = any(other.imported(hit.module.dotted) for other in modules if other is not hit.module)
-    helper = not hit.row.makes and (imported or "pages" in path.split("/")[:-1])
-    named = hit.row.name is not None and stem(path) in (f"{hit.row.name}_app", "Home", "home")
-    depth, order, name = source.rank(path)
-    usual = hit.entry not in ("app", "application", "api", "server", "asgi_app", "")
-    return (
-        helper,
-        not hit.row.makes and hit.row.name is None,
-        depth,
-        hit.factory,
-        0 if named else order,
-        name,
-        usual,
-        ROWS.index(hit.row),
-    )
-
-
 def _belongs(tree: Tree, path: str) -> bool:
     """Not to a project of its own in a sub-folder: that one is found when the sub-folder is looked at."""
     folder = folder_of(path)
@@ -229,8 +148,26 @@ def _belongs(tree: Tree, path: str) -> bool:
         if install.has_manifest(tree.below(folder)):
             return False
         folder = folder_of(folder)
-    top = path.split("/", maxsplit=1)[0]
+    top = path.split("/")[0]
     return install.has_manifest(tree) or tree.has(f"{top}/__init__.py") or top == "src"
+
+
+def _main_file(tree: Tree) -> str | None:
+    """A file with a usual name, else one with a main part, else any beside a manifest."""
+    files = [name for name in source.candidates(tree) if "/" not in name or name == "src/main.py"]
+    usual = sorted((name for name in files if stem(name) in _MAIN), key=lambda name: _MAIN.index(stem(name)))
+    guarded = [name for name in files if "__main__" in tree.text(name)]
+    rest = files if install.has_manifest(tree) else []
+    return next(iter((*usual, *guarded, *rest)), None)
+
+
+def _kind(module: Module) -> tuple[Kind, str]:
+    bot = module.imported(*_BOTS)
+    if bot:
+        return "worker", f"{module.path} imports {bot}"
+    if _PORT.search(module.text):
+        return "server", f"{module.path} reads PORT"
+    return "cli", f"{module.path} serves no HTTP"
 
 
 def _guessed(tree: Tree) -> tuple[str, ...]:

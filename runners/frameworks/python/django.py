@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from shlex import quote
 
 from runners.base import Plan
-from runners.frameworks.python.install import has_manifest, quoted
+from runners.frameworks.python.install import has_manifest
 from runners.frameworks.tree import Tree, folder_of
 
 _SETTINGS = re.compile(r"DJANGO_SETTINGS_MODULE[\"']\s*[,\]]\s*=?\s*[\"']([\w.]+)[\"']")
@@ -27,14 +28,14 @@ def detect(tree: Tree) -> Plan | None:
         return None
     target = f"{module}:{name}"
     start = (
-        f"gunicorn --bind $HOST:$PORT --workers 1 --threads 8 {f'--chdir {quoted(folder)} ' if folder else ''}{target}"
+        f"gunicorn --bind $HOST:$PORT --workers 1 --threads 8 {f'--chdir {quote(folder)} ' if folder else ''}{target}"
     )
     why = {
         "framework": f"{manage} is Django's",
         "entry": evidence,
         "start": "gunicorn is the production server of Django",
     }
-    python = f"python {quoted(manage)}"
+    python = f"python {quote(manage)}"
     if _SQLITE.search(text):
         start = f"{python} migrate --noinput && {start}"
         why["start"] += "; its SQLite database is migrated first"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterable
+from shlex import quote
 from typing import Any
 
 from runners.base import Plan
@@ -173,7 +174,7 @@ def _pip(tree: Tree) -> Needs | None:
     manifests = _with_includes(tree, name)
     text = "\n".join(tree.text(one) for one in manifests)
     copies = tuple((one, tree.text(one)) for one in manifests if tree.recoded(one))
-    install = (f"uv pip install -r {quoted(name)}",) if _line_names(text) or _LOCAL.search(text) else ()
+    install = (f"uv pip install -r {quote(name)}",) if _line_names(text) or _LOCAL.search(text) else ()
     evidence = f"{name} is there" + (", in another encoding than UTF-8: a copy is used" if copies else "")
     names = frozenset(_line_names(text))
     return Needs("pip", evidence, install, manifests, copies, names, in_tree=bool(_LOCAL.search(text)))
@@ -265,11 +266,6 @@ def _project_names(raw: dict[str, Any]) -> set[str]:
 
 def _line_names(text: str) -> set[str]:
     return {normal(found.group(1)) for line in text.splitlines() if (found := _NAME.match(line))}
-
-
-def quoted(name: str) -> str:
-    """A file name as one word of a command line."""
-    return name if re.fullmatch(r"[\w./-]+", name) else "'" + name.replace("'", "'\"'\"'") + "'"
 
 
 SOURCES: tuple[Callable[[Tree], Needs | None], ...] = (

@@ -1,6 +1,7 @@
 """The Python frameworks we know, strongest first.  To add one, add a row.
 
-`{target}` is `module:name` of the app object, `{file}` the script.  `HOST` and `PORT` are set when a start line runs.
+`{target}` is `module:name` of the app object or factory, `{call}` the factory called, `{module}` its module, `{file}` the
+script.  `HOST` and `PORT` are set when a start line runs.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Row:
     calls: re.Pattern[str] | None = None  # what a script of it must contain
     needs: tuple[str, ...] = ()  # servers to install when the project does not name them
     port: int = 8000
+    quiet: str | None = None  # the function that must do nothing while a script's main part runs without serving
 
 
 def _wsgi(name: str, *makes: str, package: str | None = None, port: int = 8000) -> Row:
@@ -36,16 +38,22 @@ def _wsgi(name: str, *makes: str, package: str | None = None, port: int = 8000) 
         package=package or name,
         makes=makes,
         start=GUNICORN,
-        factory=GUNICORN.replace("{target}", "'{target}()'"),
+        factory=GUNICORN.replace("{target}", "{call}"),
         needs=("gunicorn",),
         port=port,
+        quiet="flask.Flask.run" if name == "flask" else None,
     )
 
 
 def _asgi(name: str, *makes: str, package: str | None = None) -> Row:
-    factory = UVICORN.replace("{target}", "--factory {target}")
     return Row(
-        name=name, package=package or name, makes=makes, start=UVICORN, factory=factory, needs=("uvicorn",), port=8000
+        name=name,
+        package=package or name,
+        makes=makes,
+        start=UVICORN,
+        factory=UVICORN.replace("{target}", "--factory {target}"),
+        needs=("uvicorn",),
+        quiet="uvicorn.run",
     )
 
 
@@ -80,7 +88,7 @@ ROWS: tuple[Row, ...] = (
         package="quart",
         makes=("quart.Quart", "quart.app.Quart", "quart_trio.QuartTrio"),
         start="hypercorn --bind $HOST:$PORT {target}",
-        factory="hypercorn --bind $HOST:$PORT '{target}()'",
+        factory="hypercorn --bind $HOST:$PORT {call}",
         port=5000,
     ),
     Row(
@@ -92,7 +100,12 @@ ROWS: tuple[Row, ...] = (
     ),
     _wsgi("dash", "dash.Dash.server", "dash.dash.Dash.server", port=8050),
     Row(
-        name="dash", package="dash", imports=("dash",), calls=re.compile(r"\.run(_server)?\("), start=SCRIPT, port=8050
+        name="dash",
+        package="dash",
+        makes=("dash.Dash", "dash.dash.Dash"),
+        start="waitress-serve --listen=$HOST:$PORT {target}.server",  # gunicorn can't name an attribute
+        needs=("waitress",),
+        port=8050,
     ),
     _wsgi("flask", "flask.Flask", "flask.app.Flask", "flask_openapi3.OpenAPI", "apiflask.APIFlask", port=5000),
     _wsgi("falcon", "falcon.App", "falcon.API"),
@@ -208,10 +221,10 @@ SERVERS = {
 # never installs a stranger's package.
 WELL_KNOWN = {
     **{name: name for name in words(
-        "flask fastapi starlette django quart sanic litestar bottle falcon aiohttp tornado streamlit gradio dash nicegui"
-        " chainlit uvicorn gunicorn hypercorn waitress requests httpx pydantic jinja2 sqlalchemy pandas numpy scipy"
-        " matplotlib plotly altair openai anthropic redis pymongo psycopg boto3 rich typer click markdown qrcode"
-        " networkx sympy seaborn langchain websockets aiofiles orjson shiny solara panel marimo tiktoken torch"
+        "flask fastapi starlette django quart sanic litestar bottle falcon aiohttp tornado streamlit gradio dash"
+        " nicegui chainlit uvicorn gunicorn hypercorn waitress requests httpx pydantic jinja2 sqlalchemy pandas numpy"
+        " scipy matplotlib plotly altair openai anthropic redis pymongo psycopg boto3 rich typer click markdown"
+        " qrcode networkx sympy seaborn langchain websockets aiofiles orjson shiny solara panel marimo tiktoken torch"
     )},
     "flask_cors": "flask-cors", "flask_sqlalchemy": "flask-sqlalchemy", "flask_login": "flask-login",
     "flask_socketio": "flask-socketio", "flask_wtf": "flask-wtf", "flask_migrate": "flask-migrate",

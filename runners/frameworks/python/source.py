@@ -8,13 +8,8 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 
-from runners.frameworks.tree import Tree, folder_of, stem, words
+from runners.frameworks.tree import ASIDE, Tree, folder_of, stem
 
-# An app seldom lies in one of these, and what lies there often looks like one.
-ASIDE = words(
-    "test tests testing example examples docs doc scripts script migrations alembic benchmarks bench fixtures samples"
-    " tools notebooks tutorials .devcontainer"
-)
 ASIDE_FILE = re.compile(
     r"(^|/)(test_[^/]*|[^/]*_test|conftest|setup|noxfile|tasks|fabfile|gunicorn[^/]*conf[^/]*)\.py$"
 )
@@ -44,7 +39,7 @@ class Module:
     stars: set[str] = dataclasses.field(default_factory=set)  # from X import *
     objects: dict[str, Made] = dataclasses.field(default_factory=dict)
     factories: dict[str, list[Made]] = dataclasses.field(default_factory=dict)  # callable without arguments
-    guarded: bool = False  # has `if __name__ == "__main__"`
+    guarded_calls: list[str] = dataclasses.field(default_factory=list)  # in `if __name__ == "__main__"`
 
     @property
     def dotted(self) -> str:
@@ -90,7 +85,9 @@ def read(path: str, text: str) -> Module:
             _take_import(module, node)
         for statement in _top(parsed.body):
             _take(module, statement)
-        module.guarded = any(map(_is_guard, parsed.body))
+        for statement in filter(_is_guard, parsed.body):
+            calls = (node.func for node in ast.walk(statement) if isinstance(node, ast.Call))
+            module.guarded_calls += [name for call in calls if (name := _dotted(module, call))]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         _read_lines(module)
     return module
@@ -214,7 +211,6 @@ def _read_lines(module: Module) -> None:
         head, _, tail = found.group(2).partition(".")
         callee = ".".join(filter(None, [module.aliases.get(head, head), tail]))
         module.objects[found.group(1)] = Made(callee, module.text.count("\n", 0, found.start()) + 1)
-    module.guarded = "__main__" in module.text
 
 
 def search_path(tree: Tree, module: Module) -> str:

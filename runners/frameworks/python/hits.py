@@ -1,0 +1,108 @@
+"""Every way to serve a Python project that its code shows, the best first."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from runners.frameworks.python import source
+from runners.frameworks.python.rows import FACTORY, NAMING, ROWS, Row
+from runners.frameworks.python.source import Made, Module
+from runners.frameworks.tree import Tree, stem
+
+_USUAL = ("app", "application", "api", "server", "asgi_app", "")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Hit:
+    """One way to serve the project."""
+
+    row: Row
+    module: Module
+    name: str  # of the app object or its factory; "" for a script
+    line: int | None
+    factory: bool = False
+    evidence: str = ""
+
+
+def find(tree: Tree) -> list[Hit]:
+    modules = source.modules(tree, NAMING)
+    found = [hit for module in modules for hit in _of(tree, module)]
+    return sorted(found, key=lambda hit: _rank(hit, modules))
+
+
+def _of(tree: Tree, module: Module) -> Iterator[Hit]:
+    yield from _objects(tree, module)
+    yield from _factories(module)
+    yield from _scripts(module)
+
+
+def _objects(tree: Tree, module: Module) -> Iterator[Hit]:
+    for name, made in module.objects.items():
+        row = _maker(module, made) or _made_by_factory(tree, module, made)
+        if row:
+            yield Hit(row, module, name, made.line, evidence=f"{name} = {made.callee.rpartition('.')[2]}(...)")
+
+
+def _factories(module: Module) -> Iterator[Hit]:
+    for name, made in module.factories.items():
+        row = _factory_row(module, name)
+        if row and row.factory and FACTORY.match(name):
+            yield Hit(row, module, name, made[0].line, factory=True, evidence=f"{name}() makes the app")
+
+
+def _scripts(module: Module) -> Iterator[Hit]:
+    for row in ROWS:
+        name = module.imported(*row.imports) if row.imports else None
+        if name is None or (row.calls and not row.calls.search(module.text)):
+            continue
+        line = module.line_of(row.calls) if row.calls else None
+        yield Hit(row, module, "", line, evidence=f"imports {name}" + (" and starts it" if row.calls else ""))
+        return
+
+
+def _maker(module: Module, made: Made) -> Row | None:
+    """The framework whose class, or function, was called."""
+    for row in ROWS:
+        if made.callee in row.makes:
+            return row
+        tail = made.callee.rpartition(".")[2]
+        if any(known.endswith(f".{tail}") and known.rpartition(".")[0] in module.stars for known in row.makes):
+            return row
+    return None
+
+
+def _made_by_factory(tree: Tree, module: Module, made: Made) -> Row | None:
+    """`app = create_app()`: the framework is what the function makes, wherever it lies."""
+    place, _, name = made.callee.rpartition(".")
+    if not place:
+        return _factory_row(module, name)
+    for _ in range(3):  # a package's __init__ may hand it on
+        path = source.locate(tree, place)
+        if path is None or path == module.path:
+            return None
+        module = source.read(path, tree.text(path))
+        row = _factory_row(module, name)
+        if row or name not in module.aliases:
+            return row
+        place, _, name = module.aliases[name].rpartition(".")
+    return None
+
+
+def _factory_row(module: Module, name: str) -> Row | None:
+    found = (_maker(module, made) for made in module.factories.get(name, ()))
+    return next((row for row in found if row), None)
+
+
+def _rank(hit: Hit, modules: list[Module]) -> tuple[object, ...]:
+    """Known frameworks before plain scripts, short paths, app objects before factories, then the usual names.
+
+    What others import, and the pages of an app with many, come last."""
+    path = hit.module.path
+    imported = any(other.imported(hit.module.dotted) for other in modules if other is not hit.module)
+    helper = not hit.row.makes and (imported or "pages" in path.split("/")[:-1])
+    depth, order, name = source.rank(path)
+    if stem(path) in (f"{hit.row.name}_app", "Home", "home"):
+        order = 0
+    plain = hit.row.name is None
+    return helper, plain, depth, hit.factory, order, name, hit.name not in _USUAL, ROWS.index(hit.row)
