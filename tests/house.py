@@ -127,8 +127,8 @@ class House:
 
     def comments(self, number: int) -> list[str]:
         """Bodies of the app's own comments."""
-        pull = self.github.hub.pull(self.repo, number)
-        return [one.body for one in pull.comments if MARKER in one.body]
+        every = self.github.hub.repo(self.repo).comments.values()
+        return [one.body for one in every if one.number == number and one.by_app]
 
     async def says(self, number: int, *words: str, seconds: float = 30.0) -> str:
         """Wait until the sticky comment has all these words."""
@@ -148,7 +148,7 @@ class House:
     def checks(self, sha: str) -> list[Any]:
         """Check runs at a commit, oldest first."""
         repo = self.github.hub.repo(self.repo)
-        return sorted((one for one in repo.check_runs.values() if one.head_sha == sha), key=lambda one: one.id)
+        return sorted((one for one in repo.checks.values() if one.suite.sha == sha), key=lambda one: one.id)
 
     def remote(self, sha: str | None = None) -> list[Any]:
         """GitHub's Deployments, oldest first."""

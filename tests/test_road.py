@@ -32,12 +32,12 @@ async def test_a_pull_request_becomes_live_and_is_told(home: House) -> None:
     async def told() -> bool | None:
         ended = [one for one in home.checks(pull.head_sha) if one.conclusion == "success"]
         remote = home.remote(pull.head_sha)
-        return True if ended and remote and remote[-1].statuses[-1].state == "success" else None
+        return True if ended and remote and remote[-1].state == "success" else None
 
     await eventually(told)
     assert [one.name for one in home.checks(pull.head_sha)] == ["slipway/preview"]
     (remote,) = home.remote()
-    assert (remote.environment, remote.ref, remote.transient_environment) == ("preview", pull.head_sha, True)
+    assert (remote.environment, remote.ref, remote.transient) == ("preview", pull.head_sha, True)
 
 
 async def test_the_address_answers_before_the_app_does(home: House) -> None:
@@ -107,7 +107,7 @@ async def test_closing_removes_everything_and_says_so(home: House) -> None:
     assert (await home.visit(home.host(number))).status_code == 410
 
     async def inactive() -> bool | None:
-        return True if home.remote()[-1].statuses[-1].state == "inactive" else None
+        return True if home.remote()[-1].state == "inactive" else None
 
     await eventually(inactive)
     assert list((home.settings.home / "instances").glob("*")) == []
@@ -165,7 +165,7 @@ async def test_five_pushes_in_two_seconds_leave_only_the_last_live(home: House) 
 
 
 async def test_a_fork_is_not_run_and_the_check_says_how(home: House) -> None:
-    fork = await home.github.fork(home.repo, "eve")
+    fork = (await home.github.fork(home.repo, "eve")).full_name
     await home.github.branch_commit(fork, "evil", SERVER, "Take it", author="eve")
     number = await home.github.open_pull(fork, "evil", "main", "Free gift", "", "eve", fork_of=home.repo)
 
