@@ -52,7 +52,8 @@ class Worker:
         self._clock = clock
         self._claims: dict[int, _Claim] = {}
         self._supervisors: set[asyncio.Task[None]] = set()
-        self._stopping = asyncio.Event()
+        self._stopping = False
+        self._moved = asyncio.Event()  # a place is free again, or we are to stop
         self._ended = asyncio.Event()
         self._ended.set()
 
@@ -78,23 +79,28 @@ class Worker:
 
     async def stop(self, grace: float = 0.0) -> None:
         """Claim no more; after `grace` seconds cancel what still runs, to be begun again by the next worker."""
-        self._stopping.set()
+        self._stopping = True
+        self._moved.set()
         if self._supervisors and grace > 0:
             await asyncio.wait(self._supervisors, timeout=grace)
         self._cancel(self._claims, Work.QUEUED)
         await self._ended.wait()
 
     async def _claim_until_stopped(self) -> None:
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        try:
-            while not self._stopping.is_set():
-                seen = self._store.changed  # before the look: what is committed during it is looked at again
-                pause = await self._turn()
-                changed = asyncio.ensure_future(self._store.wait_changed(seen, pause))
-                await asyncio.wait({stopping, changed}, return_when=asyncio.FIRST_COMPLETED)
-                changed.cancel()
-        finally:
-            stopping.cancel()
+        while not self._stopping:
+            # Both are taken before the look: what happens during it is looked at again.
+            self._moved.clear()
+            seen = self._store.changed
+            pause = await self._turn()
+            signals = [asyncio.ensure_future(wait) for wait in (self._moved.wait(), self._wait_changed(seen, pause))]
+            try:
+                await asyncio.wait(signals, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for signal in signals:
+                    signal.cancel()
+
+    async def _wait_changed(self, seen: int, pause: float) -> bool:
+        return await self._store.wait_changed(seen, pause) != seen
 
     async def _turn(self) -> float:
         """Cancel what was superseded, begin what may begin; seconds until the next look."""
@@ -135,6 +141,7 @@ class Worker:
             telemetry.DELIVERIES.labels(claim.delivery.event, state or "fenced").inc()
         finally:
             del self._claims[claim.id]
+            self._moved.set()  # the commit itself was announced while the place was still taken
 
     async def _write_end(self, claim: _Claim) -> Work | None:
         end = claim.end(self._clock())

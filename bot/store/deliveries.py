@@ -103,7 +103,7 @@ def finish(
 ) -> Work | None:
     """End a claim, with the local effect `apply` in the same transaction; None when the claim is no longer current.
 
-    Back to QUEUED, it waits until `run_at`; when a newer delivery wants its place it is SUPERSEDED instead."""
+    Back to QUEUED, it waits until `run_at`.  When a newer delivery wants its place it is SUPERSEDED, however it went."""
     delivery = _current(session, id, attempt)
     if delivery is None:
         return None
@@ -183,7 +183,7 @@ def _current(session: Session, id: int, attempt: int) -> Delivery | None:  # noq
 
 
 def _end(delivery: Delivery, state: Work, now: float, error: str | None = None, run_at: float | None = None) -> Work:
-    if state == Work.QUEUED and delivery.stop_asked:
+    if delivery.stop_asked:
         state = Work.SUPERSEDED
     delivery.state, delivery.error = state, error
     delivery.stop_asked = False

@@ -24,8 +24,16 @@ class Active(Protocol):
 
 
 async def show_routes(store: Store, router: Router, seen: int = 0) -> int:
-    """Give the router every route newer than version `seen`; the version it now shows."""
-    for route in await store.read(rows.routes_after, seen):
+    """Give the router every route newer than version `seen`; the version it now shows.
+
+    Who writes a route in this process may point the router himself right after the commit.  What a commit has
+    overtaken is therefore read again: an older target never comes after a newer one."""
+    while True:
+        before = store.changed
+        newer = await store.read(rows.routes_after, seen)
+        if not newer or store.changed == before:
+            break
+    for route in newer:
         if route.target is None:
             await router.drop(route.host)
         else:

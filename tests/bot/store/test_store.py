@@ -1,0 +1,174 @@
+"""Writing, reading, and hearing of changes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlmodel import Session
+
+from bot.errors import Misconfigured
+from bot.models import Effect
+from bot.store import Store
+
+
+def add(session: Session, key: str) -> Effect:
+    row = Effect(key=key)
+    session.add(row)
+    return row
+
+
+def count_up(session: Session, key: str) -> int:
+    row = session.get(Effect, key) or Effect(key=key, remote_id=0)
+    row.remote_id = (row.remote_id or 0) + 1
+    session.add(row)
+    return row.remote_id
+
+
+def find(session: Session, key: str) -> Effect | None:
+    return session.get(Effect, key)
+
+
+async def test_what_is_written_can_be_read(store: Store) -> None:
+    await store.write(add, "a")
+    assert await store.read(find, "a") == Effect(key="a")
+
+
+async def test_one_that_fails_takes_nobody_with_it(store: Store) -> None:
+    await store.write(add, "taken")
+    results = await asyncio.gather(*(store.write(add, key) for key in ("a", "taken", "b")), return_exceptions=True)
+    assert [type(result) for result in results] == [Effect, IntegrityError, Effect]
+    assert await store.read(find, "a")
+    assert await store.read(find, "b")
+
+
+async def test_a_function_that_raises_leaves_nothing(store: Store) -> None:
+    def add_and_stumble(session: Session) -> None:
+        add(session, "a")
+        raise LookupError
+
+    results = await asyncio.gather(store.write(add_and_stumble), store.write(add, "b"), return_exceptions=True)
+    assert isinstance(results[0], LookupError)
+    assert await store.read(find, "a") is None
+    assert await store.read(find, "b")
+
+
+async def test_what_waits_together_is_committed_together(store: Store) -> None:
+    held = threading.Event()
+    first = asyncio.ensure_future(store.write(lambda _: held.wait(10)))
+    others = [asyncio.ensure_future(store.write(add, str(number))) for number in range(50)]
+    await asyncio.sleep(0)  # all are submitted
+    before = store.changed
+    held.set()
+    await asyncio.gather(first, *others)
+    assert store.changed == before + 1
+
+
+async def test_callers_in_one_commit_have_rows_of_their_own(store: Store) -> None:
+    held = threading.Event()
+    first = asyncio.ensure_future(store.write(lambda _: held.wait(10)))
+    counts = [asyncio.ensure_future(store.write(count_and_return)) for _ in range(3)]
+    await asyncio.sleep(0)
+    held.set()
+    await first
+    assert [row.remote_id for row in await asyncio.gather(*counts)] == [1, 2, 3]
+
+
+def count_and_return(session: Session) -> Effect:
+    count_up(session, "n")
+    return session.get_one(Effect, "n")
+
+
+async def test_no_update_is_lost_between_two_processes(store: Store, url: str) -> None:
+    other = Store.open(url)
+    await asyncio.gather(*(one.write(count_up, "n") for _ in range(150) for one in (store, other)))
+    row = await store.read(find, "n")
+    assert row and row.remote_id == 300
+    other.close()
+
+
+async def test_a_writer_that_is_called_off_in_time_does_not_write(store: Store) -> None:
+    held = threading.Event()
+    first = asyncio.ensure_future(store.write(lambda _: held.wait(10)))
+    second = asyncio.ensure_future(store.write(add, "a"))
+    await asyncio.sleep(0)
+    second.cancel()
+    await asyncio.sleep(0)
+    held.set()
+    await first
+    await store.write(add, "b")
+    assert await store.read(find, "a") is None
+
+
+async def test_readers_cannot_write(store: Store) -> None:
+    with pytest.raises(OperationalError, match="readonly"):
+        await store.read(lambda session: (add(session, "a"), session.flush()))
+
+
+async def test_a_change_is_heard(store: Store) -> None:
+    seen = store.changed
+    waiting = asyncio.ensure_future(store.wait_changed(seen, 10))
+    await store.write(add, "a")
+    assert await waiting > seen
+
+
+async def test_a_change_before_the_wait_is_not_missed(store: Store) -> None:
+    seen = store.changed
+    await store.write(add, "a")
+    assert await store.wait_changed(seen, 10) > seen
+
+
+async def test_what_changes_nothing_is_not_announced(store: Store) -> None:
+    seen = store.changed
+    await store.write(find, "a")
+    assert await store.wait_changed(seen, 0.01) == seen
+
+
+async def test_another_process_is_heard_within_a_tenth_of_a_second(store: Store, url: str) -> None:
+    other = Store.open(url)
+    seen = store.changed
+    await other.write(add, "a")
+    began = time.monotonic()
+    assert await store.wait_changed(seen, 10) > seen
+    assert time.monotonic() - began < 5  # 0.05 s by itself; a busy machine may take its time
+    assert await store.read(find, "a")
+    other.close()
+
+
+async def test_our_own_commits_are_counted_once(store: Store) -> None:
+    seen = store.changed
+    await store.write(add, "a")
+    await store.wait_changed(seen + 1, 0.2)
+    assert store.changed == seen + 1
+
+
+def test_only_one_worker_at_a_time(store: Store, url: str) -> None:
+    other = Store.open(url)
+    with store.only_worker(), pytest.raises(Misconfigured, match="Another worker"), other.only_worker():
+        pass
+    with other.only_worker():
+        pass
+    other.close()
+
+
+async def test_closing_writes_what_was_asked_for(store: Store, url: str) -> None:
+    held = threading.Event()
+    writes = [asyncio.ensure_future(store.write(lambda _: held.wait(10)))]
+    writes += [asyncio.ensure_future(store.write(add, str(number))) for number in range(9)]  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    held.set()
+    store.close()
+    await asyncio.gather(*writes)
+    again = Store.open(url)
+    assert await again.read(find, "8")
+    again.close()
+
+
+async def test_a_closed_store_says_so(store: Store) -> None:
+    store.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        await store.write(find, "a")
+    store.close()
