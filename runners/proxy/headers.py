@@ -47,6 +47,7 @@ def onward(request: web.Request) -> CIMultiDict[str]:
         for name in _CLAIMS:
             fields.popall(name, None)
     told_for, told_proto, told_host = (", ".join(fields.popall(name, ())) if trusted else "" for name in _FORWARDED)
+    fields[hdrs.HOST] = request.host  # what the client wrote; in the absolute form of a request, that wins
     fields["X-Forwarded-For"] = f"{told_for}, {peer}" if told_for else peer
     fields["X-Forwarded-Proto"] = told_proto if told_proto in ("http", "https") else request.scheme
     fields["X-Forwarded-Host"] = told_host or request.host

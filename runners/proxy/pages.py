@@ -118,7 +118,9 @@ async def _page(
     html = _template().render(
         report, host=host, words=words, title=target.title if target else "", again=again, nonce=nonce, path=STATUS_PATH
     )
-    answer = web.Response(status=words.status, text=html, content_type="text/html", headers=_fields(target))
+    body = html.encode("utf-8", "replace")  # names from outside may carry what was no text to begin with
+    fields = _fields(target) | {hdrs.CONTENT_TYPE: "text/html; charset=utf-8"}
+    answer = web.Response(status=words.status, body=body, headers=fields)
     answer.headers["Content-Security-Policy"] = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'"

@@ -124,6 +124,8 @@ class _Connector(aiohttp.TCPConnector):
 class Relayed(web.StreamResponse):
     """An answer of somebody else: nothing is added that describes the content."""
 
+    _send_headers_immediately = False  # with the first bytes of the body, when those are there: one packet for two
+
     async def _prepare_headers(self) -> None:
         typed = hdrs.CONTENT_TYPE in self.headers
         await super()._prepare_headers()
@@ -136,7 +138,9 @@ async def _pass_back(
 ) -> web.StreamResponse:
     answer = Relayed(status=received.status, reason=received.reason, headers=fields)
     try:
-        await answer.prepare(request)
+        writer = await answer.prepare(request)
+        if writer is not None and not received.content.total_bytes and not received.content.at_eof():
+            writer.send_headers()
         while chunk := await _next(request, received):
             await answer.write(chunk)
         await answer.write_eof()

@@ -14,6 +14,7 @@ from runners.base import Target
 from runners.proxy import SERVER_OPTIONS, Proxy
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Front = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 HOST = "pr-1--shop--acme.localhost"
 
@@ -38,7 +39,7 @@ class Stage:
         app = web.Application()
 
         @web.middleware
-        async def front(request: web.Request, handler: Any) -> web.StreamResponse:
+        async def front(request: web.Request, handler: Front) -> web.StreamResponse:
             if self.proxy.serves(request.host.rpartition(":")[0] or request.host):
                 return await self.proxy.handle(request)
             return await handler(request)

@@ -109,6 +109,26 @@ async def test_an_unknown_hostname_is_told_kindly(stage: Stage) -> None:
         assert "No preview here" in await answer.text()
 
 
+async def test_a_hostname_that_is_no_text_is_an_unknown_one(stage: Stage) -> None:
+    got = await stage.raw(b"GET / HTTP/1.1\r\nHost: \xff.localhost\r\nConnection: close\r\n\r\n")
+    assert got.startswith(b"HTTP/1.1 404 ")
+
+
+async def test_names_that_are_no_text_are_shown_as_well_as_can_be(stage: Stage) -> None:
+    await stage.proxy.point(HOST, Target("page", "d1", state="building", title="caf\udce9"))
+    assert "caf?" in (await stage.get("/"))[1]
+    async with stage.client.get("/", headers={"Accept": "application/json"}) as answer:
+        assert answer.status == 503
+
+
+async def test_a_live_site_does_not_reload_its_missing_pages(stage: Stage, tmp_path: Path) -> None:
+    await stage.proxy.point(HOST, Target("static", "d1", path=str(tmp_path)))
+    status, text = await stage.get("/missing")
+    assert status == 404
+    assert "<script" not in text
+    assert "http-equiv" not in text
+
+
 def test_the_end_of_a_log_is_whole_lines_of_plain_text(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"first line\n" * 5000 + b"10%\r50%\r100%\nwindows\r\n\x1b]0;title\x07bell\x07 \xff \x00nul\n")

@@ -61,6 +61,13 @@ async def test_the_absolute_form_is_made_plain(stage: Stage) -> None:
     assert (await raw_ask(stage, f"http://{HOST}/x%2F?q"))["path"] == "/x%2F?q"
 
 
+async def test_the_absolute_form_decides_over_host(stage: Stage) -> None:
+    """RFC 9112 3.2.2: otherwise we and the instance would disagree whom a request is for."""
+    await stage.show(echo)
+    got = await stage.raw(f"GET http://{HOST}/ HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n".encode())
+    assert fields(json.loads(got.partition(b"\r\n\r\n")[2]), "host") == [HOST]
+
+
 async def test_host_stays_what_the_client_wrote(stage: Stage) -> None:
     await stage.show(echo)
     told = await ask(stage, Host=f"{HOST}:8000")
