@@ -1,0 +1,281 @@
+"""A revision's files: one bare mirror per repository, fetched by commit; one folder per tree, never written to.
+
+The first fetch brings one commit without its history, so that a first preview need not wait for years of it; the
+history follows in the background.  With it, the next commit is a few kilobytes: git sends a whole tree again to a
+mirror that stays shallow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import re
+import secrets
+import shutil
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.errors import GitHubDown, SourceUnavailable
+from bot.sources import trees
+from bot.sources.git import Git, GitFailed
+from bot.sources.notes import listing, notes_on
+
+__all__ = ["Revision", "Sources"]
+
+log = logging.getLogger(__name__)
+
+FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules")
+FETCH_SECONDS = 600.0
+HISTORY_SECONDS = 3600.0  # nobody waits for it
+STALE_SECONDS = 60.0  # a lock that git holds for milliseconds, or a pack nobody goes on writing
+PACKS, LOOSE = 20, 5000  # a fetch with more takes half as long again
+LATEST = "refs/keep/latest"  # what the next fetch is compared with, when every pull request is closed
+
+SHA = re.compile(r"[0-9a-f]{40}")
+FULL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_.-]+")
+REF = re.compile(r"refs/[A-Za-z0-9_./-]+")
+
+GONE = ("not our ref", "couldn't find remote ref", "unadvertised object", "no such ref", "not a valid object")
+FORBIDDEN = ("authentication failed", "could not read username", "error: 401", "error: 403", "not found", "error: 404")
+MOVED = re.compile(r"error: 30[1278]|unable to update url base")
+BROKEN = ("fsck", "invalid path", "unknown object type", "bad object", "corrupt")
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One state of a repository's files.  `notes`: what the tree names but we could not bring, in words."""
+
+    sha: str
+    tree_hash: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    revision: Revision
+    files: int
+
+
+class Sources:
+    """`home` holds `mirrors` and `trees`; `server_url` is where OWNER/NAME.git lies."""
+
+    def __init__(self, home: Path, server_url: str, clock: Callable[[], float] = time.time) -> None:
+        self._mirrors, self._trees = home.absolute() / "mirrors", home.absolute() / "trees"
+        self._server_url, self._clock = server_url, clock
+        self._git = Git(self._mirrors, server_url)
+        self._fetching: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
+        self._writing: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
+        self._seen: dict[tuple[int, str], _Seen] = {}
+        self._swept: set[int] = set()
+        self._histories: dict[int, asyncio.Task[None]] = {}
+
+    async def fetch(
+        self, project_id: int, full_name: str, sha: str, token: str | None, *, ref: str | None = None
+    ) -> Revision:
+        """Bring one commit; nothing is asked of the server when it is here.
+
+        `ref` is tried when the server gives no commit by its hash alone.  Raises SourceUnavailable (gone, forbidden)
+        and GitHubDown.
+        """
+        url = self._url(full_name, sha, ref)
+        async with self._fetching.setdefault(project_id, asyncio.Lock()):
+            mirror = await self._mirror(project_id)
+            if await self._tree_of(mirror, sha) is None:
+                await self._pause_history(project_id)
+                await self._bring(mirror, url, sha, token, ref)
+                self._resume_history(project_id, mirror, url, token)
+            else:
+                await self._git("update-ref", f"refs/slipway/{sha}", sha, repository=mirror)
+            return (await self._look(project_id, sha)).revision
+
+    async def checkout(self, project_id: int, sha: str) -> Path:
+        """The files of a fetched commit, as git holds them: links may lead anywhere, nothing is filtered.
+
+        The folder is shared and must never be written to.  Raises SourceUnavailable.
+        """
+        seen = await self._look(project_id, sha)
+        folder, tree = self._trees / str(project_id), seen.revision.tree_hash
+        if (folder / tree).is_dir():
+            return folder / tree
+        async with self._writing.setdefault(project_id, asyncio.Lock()):
+            if (folder / tree).is_dir():
+                return folder / tree
+            return await trees.write(self._git, self._at(project_id), tree, seen.files, folder)
+
+    async def forget(self, project_id: int, sha: str) -> None:
+        """Let go of a commit, and of its files when no other commit has the same."""
+        mirror = self._at(project_id)
+        if not SHA.fullmatch(sha) or not mirror.is_dir():
+            return
+        async with self._fetching.setdefault(project_id, asyncio.Lock()):
+            self._seen.pop((project_id, sha), None)
+            tree = await self._tree_of(mirror, sha)
+            await self._git("update-ref", "-d", f"refs/slipway/{sha}", repository=mirror)
+            out = await self._git("for-each-ref", "--format=%(tree)", "refs/slipway", repository=mirror)
+            if await asyncio.to_thread(_untidy, mirror):
+                await self._git("repack", "-d", "--quiet", "--geometric=2", repository=mirror, nice=True)
+        if tree is not None and tree not in out.decode().split():
+            async with self._writing.setdefault(project_id, asyncio.Lock()):
+                await asyncio.to_thread(_vanish, self._trees / str(project_id) / tree)
+
+    async def drop(self, project_id: int) -> None:
+        """Remove all of a repository."""
+        async with (
+            self._fetching.setdefault(project_id, asyncio.Lock()),
+            self._writing.setdefault(project_id, asyncio.Lock()),
+        ):
+            await self._pause_history(project_id)
+            for key in [key for key in self._seen if key[0] == project_id]:
+                del self._seen[key]
+            self._swept.discard(project_id)
+            await asyncio.to_thread(_vanish, self._at(project_id))
+            await asyncio.to_thread(_vanish, self._trees / str(project_id))
+
+    async def close(self) -> None:
+        """Stop what runs in the background."""
+        for project_id in list(self._histories):
+            await self._pause_history(project_id)
+
+    # ---- the mirror
+
+    def _at(self, project_id: int) -> Path:
+        return self._mirrors / f"{project_id}.git"
+
+    def _url(self, full_name: str, sha: str, ref: str | None) -> str:
+        if not FULL_NAME.fullmatch(full_name) or not SHA.fullmatch(sha) or (ref and not REF.fullmatch(ref)):
+            raise SourceUnavailable(f"{full_name!r} at {sha!r} can't be the name of a commit.")
+        return f"{self._server_url}/{full_name}.git"
+
+    async def _mirror(self, project_id: int) -> Path:
+        mirror = self._at(project_id)
+        if project_id not in self._swept:
+            await asyncio.to_thread(self._sweep, project_id)
+            self._swept.add(project_id)
+        if not mirror.is_dir():
+            making = self._mirrors / f"{trees.LEFT_OVER}{secrets.token_hex(6)}"
+            await self._git("init", "--bare", "--quiet", "--template=", repository=making)
+            (making / "info").mkdir(exist_ok=True)
+            (making / "info" / "attributes").write_text(trees.RAW)
+            making.rename(mirror)
+        return mirror
+
+    def _sweep(self, project_id: int) -> None:
+        """What a former life was killed over: locks that nobody holds, packs and trees that nobody goes on writing."""
+        self._mirrors.mkdir(parents=True, exist_ok=True)
+        mirror, folder = self._at(project_id), self._trees / str(project_id)
+        before = self._clock() - STALE_SECONDS
+        left = [*mirror.glob("*.lock"), *mirror.glob("refs/**/*.lock"), *mirror.glob("objects/pack/tmp_*")]
+        left += [*folder.glob(f"{trees.LEFT_OVER}*"), *self._mirrors.glob(f"{trees.LEFT_OVER}*")]
+        for path in left:
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < before:
+                    _vanish(path)
+
+    async def _bring(self, mirror: Path, url: str, sha: str, token: str | None, ref: str | None) -> None:
+        known = await self._git("for-each-ref", "--count=1", LATEST, repository=mirror)
+        depth = () if known else ("--depth=1",)
+        try:
+            await self._ask(mirror, url, token, *depth, refspecs=(f"+{sha}:refs/slipway/{sha}", f"+{sha}:{LATEST}"))
+        except GitFailed as failure:
+            if ref is None or not _says(failure, GONE):
+                raise _meaning(failure, url) from failure
+            await self._bring_by_ref(mirror, url, sha, token, ref)
+
+    async def _bring_by_ref(self, mirror: Path, url: str, sha: str, token: str | None, ref: str) -> None:
+        try:
+            await self._ask(mirror, url, token, refspecs=(f"+{ref}:{LATEST}",))
+        except GitFailed as failure:
+            raise _meaning(failure, url) from failure
+        if await self._tree_of(mirror, sha) is None:
+            raise SourceUnavailable(f"Commit {sha[:7]} is not there any more: {ref} has moved on. Push again.")
+        await self._git("update-ref", f"refs/slipway/{sha}", sha, repository=mirror)
+
+    async def _ask(self, mirror: Path, url: str, token: str | None, *options: str, refspecs: tuple[str, ...]) -> None:
+        ask = functools.partial(
+            self._git, *FETCH, *options, "--", url, *refspecs, repository=mirror, token=token, seconds=FETCH_SECONDS
+        )
+        try:
+            await ask()
+        except GitFailed as failure:
+            if not MOVED.search(failure.words):
+                raise
+            await ask(moved=True)
+
+    async def _tree_of(self, mirror: Path, sha: str) -> str | None:
+        try:
+            out = await self._git("rev-parse", "--verify", "--quiet", f"{sha}^{{commit}}^{{tree}}", repository=mirror)
+        except GitFailed:
+            return None
+        return out.decode().strip()
+
+    async def _look(self, project_id: int, sha: str) -> _Seen:
+        seen = self._seen.get((project_id, sha))
+        if seen is None:
+            mirror = self._at(project_id)
+            tree = await self._tree_of(mirror, sha) if SHA.fullmatch(sha) and mirror.is_dir() else None
+            if tree is None:
+                raise SourceUnavailable(f"Commit {sha[:7]} was not fetched.")
+            entries = await listing(self._git, mirror, tree)
+            notes = await notes_on(self._git, mirror, entries)
+            seen = self._seen[project_id, sha] = _Seen(Revision(sha, tree, notes), len(entries))
+        return seen
+
+    # ---- its history
+
+    def _resume_history(self, project_id: int, mirror: Path, url: str, token: str | None) -> None:
+        if (mirror / "shallow").exists():
+            self._histories[project_id] = asyncio.create_task(self._history(mirror, url, token))
+
+    async def _pause_history(self, project_id: int) -> None:
+        task = self._histories.pop(project_id, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _history(self, mirror: Path, url: str, token: str | None) -> None:
+        try:
+            latest = (await self._git("rev-parse", LATEST, repository=mirror)).decode().strip()
+            arguments = (*FETCH, "--unshallow", "--", url, latest)
+            await self._git(*arguments, repository=mirror, token=token, seconds=HISTORY_SECONDS, nice=True)
+        except GitFailed as error:
+            log.info("the history of %s did not come, so later fetches are larger: %s", url, error)
+
+
+def _meaning(failure: GitFailed, url: str) -> Exception:
+    """git's words for people: whose fault it is, and whether trying again may help."""
+    if _says(failure, GONE):
+        return SourceUnavailable("This commit is not on GitHub any more; it was probably replaced by a force push.")
+    if MOVED.search(failure.words):
+        return SourceUnavailable(f"{url} has moved to a place that could not be followed. Push again.")
+    if _says(failure, BROKEN):
+        return SourceUnavailable(f"git refuses what this commit holds: {failure.words.splitlines()[-1][:300]}")
+    if _says(failure, FORBIDDEN):
+        return SourceUnavailable(f"GitHub does not let us read {url}: check that the app is installed on it.")
+    return GitHubDown(f"git could not fetch from {url}: {failure.words[-500:]}")
+
+
+def _says(failure: GitFailed, words: tuple[str, ...]) -> bool:
+    said = failure.words.lower()
+    return any(word in said for word in words)
+
+
+def _untidy(mirror: Path) -> bool:
+    """So many packs or loose objects that they slow the next fetch down."""
+    packs = len(list(mirror.glob("objects/pack/*.pack")))
+    sample = len(list(mirror.glob("objects/17/*")))  # one of 256 folders that loose objects fall into
+    return packs > PACKS or sample * 256 > LOOSE
+
+
+def _vanish(path: Path) -> None:
+    """Remove a file, or a folder that is out of sight at once."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    going = path.with_name(f"{trees.LEFT_OVER}{secrets.token_hex(6)}")
+    path.rename(going)
+    shutil.rmtree(going, ignore_errors=True)
