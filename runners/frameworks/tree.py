@@ -40,7 +40,8 @@ ASIDE = words(
 )
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_JSON_NOISE = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/|,(?=\s*(?:[}\]]|//|/\*))', re.DOTALL)
+_JSON_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_JSON_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])', re.DOTALL)
 
 
 class Tree:
@@ -116,13 +117,11 @@ class Tree:
     def json(self, name: str) -> dict[str, Any]:
         """A JSON object, comments and trailing commas forgiven; {} when it is none."""
         text = self.text(name)
-        for candidate in (text, _JSON_NOISE.sub(r"\1", text)):
-            try:
-                found = json.loads(candidate)
-            except (ValueError, RecursionError):
-                continue
-            return found if isinstance(found, dict) else {}
-        return {}
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            found = _forgiven(text)
+        return found if isinstance(found, dict) else {}
 
     def toml(self, name: str) -> dict[str, Any]:
         """A TOML table; {} when it is none."""
@@ -169,6 +168,15 @@ def decode(raw: bytes) -> tuple[str, bool]:
     if len(raw) > 1 and 0 in raw[:2] and raw[:2] != b"\0\0":
         return raw.decode("utf-16-be" if raw[0] == 0 else "utf-16-le", "replace"), False
     return raw.decode("utf-8", "replace"), True
+
+
+def _forgiven(text: str) -> object:
+    """JSON as people write it: with comments and trailing commas."""
+    plain = _JSON_COMMA.sub(r"\1", _JSON_COMMENT.sub(r"\1", text))
+    try:
+        return json.loads(plain)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _bytes(path: Path, limit: int) -> bytes:

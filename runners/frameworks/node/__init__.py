@@ -121,7 +121,7 @@ def _program(package: Package, row: Row | None) -> Plan | None:
         plan = _because(plan, "start", f"{found.file} listens; no script starts it for production")
     if chosen and found and not found.built and re.search(r"\bbun\b", chosen[1]):
         tools = ("bun",)
-        plan = dataclasses.replace(plan, start=f'PATH="$PWD/{install.TOOLS}/node_modules/.bin:$PATH" {plan.start}')
+        plan = dataclasses.replace(plan, start=f'PATH="$PWD/{install.TOOLS}/node_modules/.bin:$PATH"; {plan.start}')
     return _ported(install.apply(package, plan, tools=tools), package.tree)
 
 

@@ -109,7 +109,8 @@ def _dotted(tree: Tree, module: Module) -> str:
 
 def _start_line(row: Row, module: Module, target: str, *, factory: bool) -> str:
     line = row.factory if factory and row.factory else row.start
-    filled = {"{target}": target, "{call}": f"{target}()", "{file}": module.path, "{module}": target.split(":")[0]}
+    package = target.partition(":")[0]
+    filled = {"{target}": target, "{call}": f"{target}()", "{file}": module.path, "{module}": package}
     for mark, value in filled.items():
         line = line.replace(mark, quote(value))
     return line
@@ -148,7 +149,7 @@ def _belongs(tree: Tree, path: str) -> bool:
         if install.has_manifest(tree.below(folder)):
             return False
         folder = folder_of(folder)
-    top = path.split("/")[0]
+    top = path.split("/", maxsplit=1)[0]
     return install.has_manifest(tree) or tree.has(f"{top}/__init__.py") or top == "src"
 
 

@@ -1,7 +1,7 @@
 """The Python frameworks we know, strongest first.  To add one, add a row.
 
-`{target}` is `module:name` of the app object or factory, `{call}` the factory called, `{module}` its module, `{file}` the
-script.  `HOST` and `PORT` are set when a start line runs.
+`{target}` is `module:name` of the app object or factory, `{call}` that factory called, `{module}` the module of either,
+`{file}` the script.  `HOST` and `PORT` are set when a start line runs.
 """
 
 from __future__ import annotations

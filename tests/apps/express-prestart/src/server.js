@@ -1,0 +1,3 @@
+const app = require("express")();
+app.get("/", (q, s) => s.send("hello"));
+app.listen(process.env.PORT || 4567);

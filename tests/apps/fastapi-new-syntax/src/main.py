@@ -1,0 +1,6 @@
+from fastapi import FastAPI
+
+type Names = list[str]
+
+app = FastAPI()
+print(f"{"nested"}")

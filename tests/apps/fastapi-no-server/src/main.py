@@ -1,0 +1,13 @@
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/")
+def home() -> dict[str, str]:
+    return {"hello": "world"}
+
+
+@app.websocket("/ws")
+async def live(socket):
+    await socket.accept()

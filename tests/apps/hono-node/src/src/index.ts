@@ -1,0 +1,3 @@
+import { serve } from "@hono/node-server";
+import { Hono } from "hono";
+serve(new Hono());

@@ -1,0 +1,2 @@
+// a comment: output: "standalone"
+export default { output: "export", distDir: "site" }

@@ -1,0 +1,1 @@
+exec nc -l $PORT

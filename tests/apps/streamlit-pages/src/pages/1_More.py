@@ -1,0 +1,4 @@
+import streamlit as st
+from charts import chart
+
+chart()
