@@ -215,7 +215,7 @@ class Story:
     async def _wait(self, look: Callable[[], Awaitable[T | None]]) -> T:
         async with asyncio.timeout(PATIENCE):
             while (found := await look()) is None:
-                await asyncio.sleep(0.01)  # noqa: ASYNC110  (stands in for a person who reloads)
+                await asyncio.sleep(0.01)
             return found
 
     # ---- telling
@@ -263,7 +263,7 @@ async def _clear(github: DemoGitHub) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(20):
             while any(one.state != "inactive" for repo in repos for one in repo.deployments.values()):
-                await asyncio.sleep(0.05)  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
 
 
 @contextlib.asynccontextmanager
