@@ -55,8 +55,10 @@ class Proxy:
     async def point(self, host: str, target: Target) -> None:
         """The only switch: requests that begin after it returns reach `target`; older ones end where they are."""
         host = _plain(host)
-        self._targets[host] = target
-        self._release(host, True)
+        before, self._targets[host] = self._targets.get(host), target
+        sleeps_on = before and before.asleep and target.asleep and before.deployment == target.deployment
+        if not sleeps_on:  # else a table told twice would wake it twice
+            self._release(host, True)
 
     async def drop(self, host: str) -> None:
         """The hostname leads nowhere from now on."""

@@ -96,6 +96,25 @@ async def test_a_sleeping_page_is_woken_too(stage: Stage) -> None:
     assert (await stage.get("/"))[0] == 200
 
 
+async def test_a_table_told_twice_wakes_it_once(stage: Stage) -> None:
+    sleeper, up = await asleep(stage)
+    asking = asyncio.create_task(stage.get("/"))
+    await until_woken(stage)
+    await stage.proxy.point(HOST, dataclasses.replace(sleeper))
+    up.set()
+    assert (await asking)[0] == 200
+    assert len(stage.woken) == 1
+
+
+async def test_closing_answers_those_who_wait() -> None:
+    async with staged() as stage:
+        await asleep(stage)
+        asking = asyncio.create_task(stage.get("/"))
+        await until_woken(stage)
+        await stage.proxy.close()
+        assert (await asking)[0] == 503
+
+
 async def test_a_new_commit_that_sleeps_is_woken_in_its_own_right(stage: Stage) -> None:
     _, up = await asleep(stage)
     asking = asyncio.create_task(stage.get("/"))

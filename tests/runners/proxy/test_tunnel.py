@@ -128,6 +128,15 @@ async def test_an_open_socket_counts_as_activity_and_holds_the_drain(stage: Stag
     assert await stage.proxy.drained("d1", 5)
 
 
+async def test_closing_the_proxy_ends_open_sockets(stage: Stage) -> None:
+    await stage.show(echo)
+    async with stage.client.ws_connect("/") as socket:
+        await socket.send_str("x")
+        await socket.receive()
+        await stage.proxy.close()
+        assert (await socket.receive()).type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.ERROR)
+
+
 async def test_a_client_that_vanishes_frees_the_instance(stage: Stage) -> None:
     await stage.show(echo)
     socket = await stage.client.ws_connect("/")
