@@ -12,13 +12,18 @@ from pathlib import Path
 
 ZERO = "0" * 40
 SHA = re.compile(r"[0-9a-f]{40}")
+_ANY_DATE = 1_000_000_000  # of a commit that only its tree is wanted of
 _SHORT = re.compile(r"[0-9a-f]{7,40}")
 _NAME = re.compile(r"(?!/)(?!.*(?:\.\.|//|@\{|\.lock$))[A-Za-z0-9_][\w./@+-]*(?<![./])", re.ASCII)
 _STATUS = {"A": "added", "D": "removed", "M": "modified", "R": "renamed", "C": "copied", "T": "changed"}
 
 
 class GitFailed(Exception):
-    """git refused; the text is what it said."""
+    """git refused; the text is what it said, `code` its exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Conflict(Exception):
@@ -109,7 +114,7 @@ class Bare:
         )
         out, err = await process.communicate(stdin)
         if process.returncode:
-            raise GitFailed(f"git {args[0]}: {err.decode(errors='replace').strip()[-2000:]}")
+            raise GitFailed(f"git {args[0]}: {err.decode(errors='replace').strip()[-2000:]}", process.returncode)
         return out
 
     async def init(self, branch: str) -> None:
@@ -255,13 +260,15 @@ class Bare:
     async def _three_way(self, base: str, head: str) -> str:
         with tempfile.TemporaryDirectory(prefix="merge-") as folder:
             tree = str(Path(folder) / "tree")
-            env = _signed(("merge", "merge@localhost"), 0)
+            env = _signed(("merge", "merge@localhost"), _ANY_DATE)
             await self.run("worktree", "add", "--quiet", "--detach", tree, base)
             try:
                 await self.run("-C", tree, "--git-dir", f"{tree}/.git", "merge", "--no-edit", "--quiet", head, env=env)
                 out = await self.run("-C", tree, "--git-dir", f"{tree}/.git", "rev-parse", "HEAD^{tree}")
             except GitFailed as error:
-                raise Conflict(str(error)) from error
+                if error.code == 1:
+                    raise Conflict(str(error)) from error
+                raise
             finally:
                 await self.run("worktree", "remove", "--force", tree)
         return out.decode().strip()

@@ -21,7 +21,7 @@ PERMISSIONS: Mapping[str, str] = {
 }
 EVENTS = (
     *("check_run", "check_suite", "create", "delete", "deployment", "deployment_status", "issue_comment"),
-    *("merge_group", "pull_request", "pull_request_review", "push", "repository"),
+    *("pull_request", "pull_request_review", "push", "repository"),
 )
 
 

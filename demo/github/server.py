@@ -26,8 +26,8 @@ class DemoGitHub(Checks):
     """A GitHub in memory, with its repositories on disk under `folder`.
 
     `public_key` (PEM) makes it verify the signature of the app's JWTs; `clock` is Unix seconds; `middlewares`
-    see every request first: one may put `request["ids"]` (an iterator of ints) and `request["token"]`, so that a
-    second judge of the same calls agrees with this one about the ids of what they make.
+    see every request first: one may put `request[IDS]` (an iterator of ints) and `request[TOKEN]`, so that a second
+    judge of the same calls agrees with this one about the ids of what they make.
     """
 
     def __init__(
@@ -81,7 +81,10 @@ class DemoGitHub(Checks):
         return self.hub.token(login)
 
     async def settled(self) -> None:
-        """Wait until the app answered every webhook so far, or GitHub gave up."""
+        """Wait until the app answered every webhook so far, or GitHub gave up; a push that has just ended counts."""
+        for repo in list(self.hub.repos.values()):
+            async with repo.git.writing:
+                pass
         await self.hooks.settled()
 
     def application(self) -> web.Application:

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from demo.github.records import Installation, Json, stamp
 from demo.github.rest import answers
-from demo.github.rest.ask import Ask, Refused, missing
+from demo.github.rest.ask import TOKEN, Ask, Refused, missing
 from demo.github.shapes import accounts, repositories
 
 _RANK = {"read": 1, "write": 2, "admin": 3}
@@ -47,7 +47,7 @@ async def create_token(ask: Ask) -> web.Response:
     one = _installation(ask)
     permissions = _narrowed(ask, one.permissions)
     chosen = _chosen(ask, one)
-    token = ask.hub.issue(one, permissions, chosen, ask.request.get("token"))
+    token = ask.hub.issue(one, permissions, chosen, ask.request.get(TOKEN))
     answer: Json = {
         "token": token.value,
         "expires_at": stamp(token.expires_at),

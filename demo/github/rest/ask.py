@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from demo.github.actions.checks import Checks
 from demo.github.hub import Hub
 from demo.github.records import Json, Pull, Repo, Token, User
 
+IDS = web.RequestKey("ids", Iterator)  # a middleware may put here the ids that this request must give
+TOKEN = web.RequestKey("token", str)  # and here the installation token
 DOCUMENTATION = "https://docs.github.com/rest"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d)")
 
@@ -79,7 +81,7 @@ class Ask:
 
     def new_id(self, kind: str) -> int:
         """The id for what is created: a middleware may bring its own, so that two judges of a call agree on it."""
-        ids = self.request.get("ids")
+        ids = self.request.get(IDS)
         return int(next(ids)) if ids is not None else self.hub.new_id(kind)
 
     def pull(self, name: str = "number") -> Pull:

@@ -119,7 +119,7 @@ async def get_git_commit(ask: Ask) -> web.Response:
 
 
 async def get_contents(ask: Ask) -> web.Response:
-    path, rev = ask.path("path").strip("/"), ask.query("ref") or ask.repo.default_branch
+    path, rev = ask.request.match_info.get("path", "").strip("/"), ask.query("ref") or ask.repo.default_branch
     sha = await ask.repo.git.resolve(rev)
     if sha is None:
         raise Refused(404, f"No commit found for the ref {rev}")
@@ -200,6 +200,7 @@ ROUTES = (
     ("GET", "/commits/{ref:.+}/pulls", list_commit_pulls, ("pull_requests:read", "contents:read")),
     ("GET", "/git/ref/{ref:.+}", get_ref, ("contents:read",)),
     ("GET", "/git/commits/{ref}", get_git_commit, ("contents:read",)),
+    ("GET", "/contents", get_contents, ("contents:read",)),
     ("GET", "/contents/{path:.*}", get_contents, ("contents:read",)),
     ("GET", "/compare/{basehead:.+}", compare, ("contents:read",)),
 )
