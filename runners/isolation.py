@@ -25,6 +25,7 @@ MARK = "SLIPWAY_DEPLOYMENT"  # environment variable by which children that left 
 LARGEST_FILE = 1024**3  # bytes of one file
 _LINUX = sys.platform == "linux"
 _DEAD = frozenset("ZX")
+_STOPPED = frozenset("Tt")
 _SCRIPT = 'cd "$1" || exit 126; {limits}exec /bin/sh -c "$2"'
 _T = TypeVar("_T")
 
@@ -77,16 +78,23 @@ class Group:
 
     def members(self) -> set[int]:
         """The living ones.  Blocks for some milliseconds."""
-        rows = processes()
-        head = rows.get(self.leader.pid) if self.leader else None
+        return {row.pid for row in self.rows()}
+
+    def rows(self) -> list[Row]:
+        """The living ones, as the process table has them.  Blocks for some milliseconds."""
+        table = processes()
+        head = table.get(self.leader.pid) if self.leader else None
         session = head.pid if head and self.leader and head.started == self.leader.started else None
-        return {
-            row.pid
-            for row in rows.values()
-            if row.state not in _DEAD
-            and row.pid != os.getpid()
-            and (row.session == session or _mark(row.pid) == self.mark or _stands_in(row.pid, self.folder))
-        }
+        return [
+            row
+            for row in table.values()
+            if row.state not in _DEAD and row.pid != os.getpid() and (row.session == session or self._claims(row))
+        ]
+
+    def _claims(self, row: Row) -> bool:
+        if self.leader and row.started < self.leader.started:  # most processes are older: spares two looks each
+            return False
+        return _mark(row.pid) == self.mark or _stands_in(row.pid, self.folder)
 
 
 class Child:
@@ -111,7 +119,7 @@ class Child:
         """Its exit code, when it has ended."""
         if self.poll() is None and _LINUX:
             await self._ended()
-        while (code := self.poll()) is None:  # noqa: ASYNC110  no kernel event here
+        while (code := self.poll()) is None:
             await asyncio.sleep(0.01)
         return code
 
@@ -151,6 +159,7 @@ def spawn(command: str, *, cwd: Path, env: Mapping[str, str], limits: Limits, ou
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_DUP2, output, 1),
             (os.POSIX_SPAWN_DUP2, output, 2),
+            *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _handed_down() if descriptor != output),
         ],
         setsid=True,
         setsigmask=[],
@@ -183,12 +192,15 @@ async def end(group: Group, grace: float = 3.0) -> None:
 
 
 def freeze(group: Group) -> int:
-    """Stop all members, also those born meanwhile; how many there are."""
-    seen: set[int] = set()
-    while members := group.members() - seen:
-        _signal(members, signal.SIGSTOP)
-        seen |= members
-    return len(seen)
+    """Stop all members, also those born meanwhile; how many there are.  Blocks for some milliseconds."""
+    until = time.monotonic() + 1
+    while True:
+        rows = group.rows()
+        _signal({row.pid for row in rows if row.state not in _STOPPED}, signal.SIGSTOP)
+        # "D": it waits in the kernel and stops on its way out.
+        if all(row.state in _STOPPED or row.state == "D" for row in rows) or time.monotonic() > until:
+            return len(rows)
+        time.sleep(0.002)
 
 
 def thaw(group: Group) -> int:
@@ -273,6 +285,16 @@ def _signal(pids: set[int], number: signal.Signals) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
+
+
+def _handed_down() -> list[int]:
+    """Files that were open when we were started; all that Python itself opens is closed in a child anyway."""
+    found = []
+    for path in Path("/dev/fd").iterdir():
+        with contextlib.suppress(OSError):  # the one we read this list with
+            if int(path.name) > 2 and os.get_inheritable(int(path.name)):
+                found.append(int(path.name))
+    return found
 
 
 def _ulimits(limits: Limits) -> str:

@@ -134,17 +134,22 @@ def copy_tree(source: Path, target: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a folder and all below it, also what is read-only; a missing one is fine."""
-
-    def unlock(_function: object, name: str, _error: object) -> None:
-        os.chmod(Path(name).parent, 0o700)  # noqa: PTH101
-        with contextlib.suppress(FileNotFoundError, IsADirectoryError, PermissionError):
-            os.unlink(name)  # noqa: PTH108
-
     if path.is_symlink() or path.is_file():
         path.unlink(missing_ok=True)
-    else:
-        shutil.rmtree(path, onerror=unlock)
+        return
+    try:
+        shutil.rmtree(path)
+    except OSError:
+        _open_up(path)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _open_up(top: Path) -> None:
+    """Give ourselves every folder below; files need no leave of their own to be removed."""
+    for folder in (top, *(Path(above, name) for above, names, _ in os.walk(top) for name in names)):
+        if not folder.is_symlink():
+            with contextlib.suppress(OSError):
+                folder.chmod(0o700)
 
 
 _REFLINK = ("--reflink=auto",) if os.uname().sysname == "Linux" else ()

@@ -17,8 +17,8 @@ from runners.process.notes import tail
 from runners.process.steps import ending, tops
 from runners.process.toolchain import Tools
 
-_TICK = 0.01  # seconds between two looks
-_LOOK = 5  # ticks between two looks at the kernel's tables, while nothing answers at the port that was asked for
+_TICK = 0.005  # seconds between two looks
+_LOOK = 12  # ticks between two looks at the kernel's tables, while nothing answers at the port that was asked for
 _PATIENCE = 0.15  # seconds that another port has to stand alone before it is taken
 _SLICE = 2.0  # seconds one port is waited for before all are looked at again
 
