@@ -130,7 +130,7 @@ async def _unknown(ask: Ask) -> web.Response:
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
-    raw = await request.read() if request.can_read_body else b""
+    raw = await request.read()
     if not raw.strip():
         return {}
     try:
