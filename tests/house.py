@@ -25,6 +25,7 @@ from bot import app
 from bot.service import Service
 from bot.settings import Settings
 from demo.github import DemoGitHub
+from demo.github.rest.ask import IDS, TOKEN
 from tests.contract import ROOT, contract_folder, load
 
 T = TypeVar("T")
@@ -73,9 +74,9 @@ class Judge:
             status, _headers, answer = self.contract.handle(request.method, request.raw_path, request.headers, body)
             made = json.loads(answer) if answer and request.method == "POST" and status == 201 else {}
             if isinstance(made, dict) and isinstance(made.get("id"), int):
-                request["ids"] = itertools.chain([made["id"]], itertools.count(900_000_000))
+                request[IDS] = itertools.chain([made["id"]], itertools.count(900_000_000))
             if isinstance(made, dict) and "token" in made:
-                request["token"] = made["token"]
+                request[TOKEN] = made["token"]
         return await handler(request)
 
 
