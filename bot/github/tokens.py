@@ -60,7 +60,7 @@ class AppCredential:
         claims = {"iat": now - BACKDATED, "exp": expires, "iss": self._app_id}
         try:
             return Token(jwt.encode(claims, self._private_key(), algorithm="RS256"), expires)
-        except (jwt.PyJWTError, ValueError, TypeError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:  # the last: a public key
             raise Misconfigured("The app's private key is no RSA key in PEM form.") from error
 
 

@@ -1,0 +1,187 @@
+"""What we ask of a repository, where the contract kit has nothing to say."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from bot.errors import GitHubDown, GitHubRefused
+from tests.bot.github.stand import APP_ID, SHA, Stand
+
+MARKER = "<!-- slipway:v1 {} -->"
+
+
+def pages(*each: list[dict[str, Any]], key: str | None = None) -> Any:
+    """A list over several pages, told of by Link headers."""
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        page = int(request.url.params.get("page", "1"))
+        headers = {}
+        if page < len(each):
+            following = request.url.copy_set_param("page", str(page + 1))
+            headers["link"] = f'<{following}>; rel="next", <{request.url}>; rel="first"'
+        body = {"total_count": 9, key: each[page - 1]} if key else each[page - 1]
+        return httpx.Response(200, json=body, headers=headers)
+
+    return serve
+
+
+async def test_all_pages_are_read() -> None:
+    async with Stand(pages([{"number": 1}], [{"number": 2}], [{"number": 3}])) as stand:
+        assert [pull["number"] for pull in await stand.repository.open_pulls()] == [1, 2, 3]
+
+        assert stand.requests[0].url.params["per_page"] == "100"
+
+
+async def test_wrapped_lists_are_read_by_their_key() -> None:
+    async with Stand(pages([{"id": 1}], [{"id": 2}], key="repositories")) as stand:
+        assert [one["id"] for one in await stand.github.installation_repositories(7)] == [1, 2]
+
+        assert json.loads(stand.minted[0].content) == {"permissions": {"metadata": "read"}}
+
+
+def comment(
+    number: int, body: str | None, app: object = None, login: str = "mona", kind: str = "User"
+) -> dict[str, Any]:
+    via = {"id": app} if isinstance(app, int) else app
+    return {"id": number, "body": body, "performed_via_github_app": via, "user": {"login": login, "type": kind}}
+
+
+async def test_a_marker_that_somebody_copied_does_not_make_a_comment_ours() -> None:
+    forged = [
+        comment(1, f"{MARKER} by a person"),
+        comment(2, MARKER, app=999, login="other[bot]", kind="Bot"),
+        comment(3, MARKER, login="slipway[bot]", kind="User"),
+        comment(4, None, app=APP_ID),
+        {"id": 5, "body": MARKER, "user": None},
+    ]
+    async with Stand(pages(forged, [comment(6, f"{MARKER}\nours", app=APP_ID)], [])) as stand:
+        stand.github._identity = {"id": APP_ID, "slug": "slipway"}
+
+        assert await stand.repository.find_comment(7, MARKER) == 6
+        assert await stand.repository.find_comment(7, "<!-- other -->") is None
+
+
+async def test_where_github_does_not_say_which_app_wrote_it_the_bots_name_counts() -> None:
+    ours = comment(3, MARKER, login="slipway[bot]", kind="Bot")
+    del ours["performed_via_github_app"]
+    for given in (ours, comment(3, MARKER, login="slipway[bot]", kind="Bot")):
+        async with Stand(pages([given])) as stand:
+            stand.github._identity = {"id": APP_ID, "slug": "slipway"}
+
+            assert await stand.repository.find_comment(7, MARKER) == 3
+
+
+async def test_a_check_of_another_app_under_our_name_is_not_ours() -> None:
+    def run(number: int, app: int | None, external: str | None = "d") -> dict[str, Any]:
+        return {"id": number, "external_id": external, "app": {"id": app} if app else None}
+
+    runs = [run(5, APP_ID), run(9, 999), run(8, None), run(7, APP_ID, "other"), run(6, APP_ID)]
+    async with Stand(pages(runs, key="check_runs")) as stand:
+        assert await stand.repository.find_check(SHA, "slipway/preview", "d") == 6
+
+        asked = stand.requests[0].url.params
+        assert dict(asked) == {
+            "check_name": "slipway/preview",
+            "app_id": str(APP_ID),
+            "filter": "all",
+            "per_page": "100",
+        }
+
+
+async def test_a_deployment_is_known_by_its_key_however_the_payload_comes_back() -> None:
+    made = [
+        {"id": 1, "payload": ""},
+        {"id": 2, "payload": "[1"},
+        {"id": 3, "payload": {"slipway": "other"}},
+        {"id": 4, "payload": {"slipway": "d"}, "performed_via_github_app": {"id": 999}},
+        {"id": 5, "payload": '{"slipway": "d"}', "performed_via_github_app": {"id": APP_ID}},
+    ]
+    async with Stand(pages(made)) as stand:
+        assert await stand.repository.find_deployment(SHA, "preview", "d") == 5
+        assert await stand.repository.find_deployment(SHA, "preview", "none") is None
+
+
+async def test_a_merge_instead_of_a_deployment_is_a_refusal() -> None:
+    answer = httpx.Response(202, json={"message": "Auto-merged main into topic on deployment."})
+    async with Stand(lambda request: answer) as stand:
+        with pytest.raises(GitHubRefused, match="Auto-merged") as refused:
+            await stand.repository.create_deployment(SHA, "preview", "", {"slipway": "d"}, True)
+
+        assert refused.value.status == 202
+        sent = json.loads(stand.requests[0].content)
+        assert (sent["auto_merge"], sent["required_contexts"], sent["production_environment"]) == (False, [], False)
+
+
+async def test_a_deployment_that_conflicts_is_a_refusal() -> None:
+    async with Stand(lambda request: httpx.Response(409, json={"message": "Conflict merging"})) as stand:
+        with pytest.raises(GitHubRefused) as refused:
+            await stand.repository.create_deployment(SHA, "production", "", {"slipway": "d"}, False)
+
+        assert refused.value.status == 409
+
+
+async def test_annotations_beyond_fifty_follow_fifty_at_a_time() -> None:
+    spots = [
+        {"path": "a", "start_line": n, "end_line": n, "annotation_level": "failure", "message": "m"} for n in range(120)
+    ]
+    async with Stand() as stand:
+        await stand.repository.update_check(
+            5, status="completed", conclusion="failure", title="t", summary="s", annotations=spots
+        )
+
+        outputs = [json.loads(request.content)["output"] for request in stand.requests]
+        assert [len(output["annotations"]) for output in outputs] == [50, 50, 20]
+        assert [spot["start_line"] for output in outputs for spot in output["annotations"]] == list(range(120))
+
+
+async def test_nothing_is_said_of_addresses_that_are_not_known() -> None:
+    async with Stand() as stand:
+        await stand.repository.set_deployment_status(5, "in_progress", description="two\nlines")
+
+        assert json.loads(stand.requests[0].content) == {
+            "state": "in_progress",
+            "description": "two lines",
+            "auto_inactive": False,
+        }
+
+
+async def test_an_answer_without_an_id_is_github_being_down() -> None:
+    async with Stand(lambda request: httpx.Response(201, json={"url": "x"})) as stand:
+        with pytest.raises(GitHubDown):
+            await stand.repository.create_comment(7, "hello")
+
+
+# ---- the app
+
+
+def delivery(number: int, guid: str, at: str, status: str = "timed out") -> dict[str, Any]:
+    return {"id": number, "guid": guid, "delivered_at": at, "status": status}
+
+
+async def test_failed_deliveries_end_where_we_have_looked_before() -> None:
+    first = [
+        delivery(9, "a", "2026-11-20T10:00:00Z"),
+        delivery(8, "b", "2026-11-20T09:00:00Z", status="OK"),
+        delivery(7, "a", "2026-11-20T08:00:00Z"),
+    ]
+    second = [delivery(6, "c", "2026-11-20T07:00:00Z"), delivery(5, "d", "2026-11-19T07:00:00Z")]
+    third = [delivery(4, "e", "2026-11-18T07:00:00Z")]
+    since = 1_795_140_000.0  # 2026-11-20T02:00:00Z
+    async with Stand(pages(first, second, third)) as stand:
+        failed = await stand.github.failed_deliveries(since)
+
+        assert [one["id"] for one in failed] == [9, 6]
+        assert len(stand.requests) == 2
+        assert stand.requests[0].url.params["status"] == "failure"
+
+
+async def test_a_client_id_signs_as_well_and_the_number_is_asked_for() -> None:
+    async with Stand(lambda request: httpx.Response(200, json={"id": 77, "slug": "slipway"})) as stand:
+        stand.github._settings = stand.github._settings.model_copy(update={"github_app_id": "Iv23li"})
+
+        assert [await stand.github.app_id() for _ in range(3)] == [77] * 3
+        assert len(stand.requests) == 1
