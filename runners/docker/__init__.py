@@ -11,17 +11,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-from runners.base import Artifact, BuildFailed, Gone, Instance, Launch, Limits, Log, Source, StartFailed, Unavailable
+from runners.base import Artifact, BuildFailed, Gone, Instance, Launch, Limits, Log, Source, StartFailed
 from runners.base.failures import locate
 from runners.base.folders import Folders, remove
-from runners.docker.berths import PORT, Berth, Berths, Shape, environment, wished
+from runners.docker.berths import Berth, Berths, Shape
 from runners.docker.doors import Doors
-from runners.docker.engine import Engine, Refused, address, unbroken
+from runners.docker.engine import Engine, Refused, address
+from runners.docker.follow import Follow, Tail
 from runners.docker.images import Images
-from runners.docker.layers import Layers, Tail, inside
+from runners.docker.layers import Layers
 from runners.docker.mounts import Overlays
+from runners.docker.places import PORT, port_of, running, wished
 from runners.docker.pool import Pool
-from runners.health import Unhealthy, probe
+from runners.health import Unhealthy, healthy
+from runners.isolation import to_end
 
 _PATIENCE = 2  # seconds between SIGTERM and SIGKILL
 _NOTE = "note.json"  # in an instance's folder: where it answers
@@ -47,8 +50,9 @@ class DockerRunner:
         self._engine = Engine(home_id)
         self._images = Images(self._engine, image_python, image_node)
         self._overlays = Overlays(self._engine, self._folders)
-        self._layers = Layers(self._engine, self._folders, self._overlays, certificates)
-        self._berths = Berths(self._engine, self._folders, self._overlays)
+        self._certificates = certificates.resolve() if certificates else None
+        self._layers = Layers(self._engine, self._folders, self._overlays, self._certificates)
+        self._berths = Berths(self._engine, self._folders, self._overlays, self._certificates)
         self._pool = Pool(self._engine, self._berths, spares)
         self._shapes: dict[str, Shape] = {}  # of what we started: a spare goes with the last of its shape
         self._swept: asyncio.Task[None] | None = None
@@ -58,6 +62,10 @@ class DockerRunner:
         await self._engine.call("ping")
         await self._engine.facts()
         await self._sweep()
+
+    async def base_images(self) -> None:
+        """Have one base image at least, pulled when there is none.  Raises Unavailable."""
+        await self._images.any_base()
 
     async def build(self, source: Source, limits: Limits, log: Log) -> Artifact:
         """Make the artifact.  Raises BuildFailed, Unavailable."""
@@ -78,20 +86,12 @@ class DockerRunner:
 
     async def start(self, launch: Launch, log: Log) -> Instance:
         """Run it until it answers healthily.  Raises StartFailed, Gone, Unavailable; then nothing is left."""
-        plan = launch.artifact.the_plan()
-        if launch.artifact.kind == "image":
-            env = wished(launch, plan.port or PORT)
-            berth = await self._berths.make_image(launch, _port(env, PORT))
-        else:
-            if not plan.start:
-                raise StartFailed("nothing says how to start it", step="start", hint="Add a Procfile with a web: line.")
-            env = environment(launch)
-            berth = await self._berth(launch, log)
+        env, berth = await self._berth(launch, log)
         try:
             host, port = await self._live(launch, berth, env, log)
-            await unbroken(self._settle(launch, berth, host, port))
+            await to_end(self._settle(launch, berth, host, port))
         except BaseException:
-            await unbroken(self._berths.clear(berth))
+            await to_end(self._berths.clear(berth))
             raise
         if berth.shape:
             self._shapes[berth.container] = berth.shape
@@ -103,7 +103,7 @@ class DockerRunner:
         shape = self._shapes.pop(instance.id, None)
         if shape and shape not in self._shapes.values():
             self._pool.drop(shape)
-        await unbroken(self._stop(instance))
+        await to_end(self._stop(instance))
 
     async def sleep(self, instance: Instance) -> None:
         """Freeze its processes."""
@@ -124,15 +124,11 @@ class DockerRunner:
     async def healthy(self, instance: Instance) -> bool:
         """One probe of the health path."""
         note = await self._engine.thread(self._read_note, instance.deployment)
-        status = await probe(instance.host, instance.port, str(note.get("health", "/")))
-        return status is not None and status < 500
+        return await healthy(instance.host, instance.port, str(note.get("health", "/")))
 
     async def instances(self) -> list[Instance]:
-        """What runs, or sleeps, and carries our label and home."""
-        try:
-            listed = await self._engine.own(all=False)
-        except Refused as refused:
-            raise Unavailable(f"containers can't be listed: {refused}") from refused
+        """What runs, or sleeps, and carries our label and home.  Raises Unavailable."""
+        listed = await self._engine.own(all=False)
         found = (self._engine.deployment(each) for each in listed)
         return [
             await self._engine.thread(self._as_instance, each, deployment)
@@ -149,14 +145,11 @@ class DockerRunner:
         return bytes(said).decode("utf-8", "replace")
 
     async def forget(self, artifact: Artifact) -> None:
-        """Remove what the build made; trees and dependency layers belong to others too."""
+        """Remove what the build made, and the dependency layer with the last artifact that needs it."""
         if artifact.kind == "image":
             await self._images.forget(artifact.image or "")
-            return
-        made = self._folders.home / "artifacts"
-        path = Path(artifact.path or "/")
-        if path.is_relative_to(made) and len(path.relative_to(made).parts) > 2:
-            await self._engine.thread(remove, made.joinpath(*path.relative_to(made).parts[:2]))
+        else:
+            await self._layers.forget(artifact)
 
     async def close(self) -> None:
         """Remove the spares and let go of the engine; instances run on."""
@@ -175,31 +168,39 @@ class DockerRunner:
         for folder in [each for each in places if self._engine.stale(each.name)]:
             await self._engine.thread(remove, folder)
 
-    async def _berth(self, launch: Launch, log: Log) -> Berth:
-        image = await self._images.base_id(launch.artifact.the_plan(), log)
-        shape = await self._berths.shape(launch.artifact, image, launch.limits)
+    async def _berth(self, launch: Launch, log: Log) -> tuple[dict[str, str], Berth]:
+        """What it will see, and where it will run."""
+        artifact, plan = launch.artifact, launch.artifact.the_plan()
+        if artifact.kind == "image":
+            env = wished(launch, plan.port or PORT)
+            return env, await self._berths.make_image(launch, env, port_of(env, PORT))
+        if not plan.start:
+            raise StartFailed("There is nothing to start.", step="start", hint="Give the project a start command.")
+        image = await self._images.base_id(plan, log)
+        shape = await self._berths.shape(artifact, image, launch.limits)
         spare = await self._pool.take(shape, launch.deployment)
-        return spare or await self._berths.make(shape, launch.deployment, "instance")
+        berth = spare or await self._berths.make(shape, launch.deployment, "instance")
+        return running(launch, self._certificates), berth
 
     async def _live(self, launch: Launch, berth: Berth, env: dict[str, str], log: Log) -> tuple[str, int]:
         tail = Tail(log)
         plan = launch.artifact.the_plan()
-        follow = self._engine.follow(berth.container, tail)
+        follow = Follow(self._engine, berth.container, tail)
 
         async def alive() -> bool:
             return not follow.ended.done()
 
         try:
             if launch.artifact.kind == "directory":
-                await unbroken(self._berths.fill(berth, launch.artifact, env))
-            doors = Doors(self._engine, berth, _port(env, PORT))
+                await to_end(self._berths.fill(berth, launch.artifact, env))
+            doors = Doors(self._engine, berth, port_of(env, PORT))
             return await doors.reach(plan.health, launch.limits.seconds, alive)
         except Unhealthy as unhealthy:
-            await unbroken(follow.leave())
+            await to_end(follow.leave())
             raise await self._failure(launch, berth, unhealthy, tail) from unhealthy
         finally:
             berth.close()
-            await unbroken(follow.leave())
+            await to_end(follow.leave())
 
     async def _failure(self, launch: Launch, berth: Berth, unhealthy: Unhealthy, tail: Tail) -> StartFailed:
         """The same in words for people, with what the program itself printed."""
@@ -212,16 +213,11 @@ class DockerRunner:
                 hint = "Use less memory, or raise SLIPWAY_MEMORY_MB."
         elif unhealthy.status is not None:
             hint = "Look at the log for the error behind it."
-        fault = locate(tail.text)
+        fault = locate(tail.text, cwd=launch.artifact.the_plan().root)
         if fault is None:
             return StartFailed(message, step="start", hint=hint)
-        return StartFailed(
-            f"{message}: {fault.message}",
-            step="start",
-            hint=fault.hint or hint,
-            path=inside(launch.artifact.the_plan().root, fault.path),
-            line=fault.line,
-        )
+        told = f"{message}: {fault.message}"
+        return StartFailed(told, step="start", hint=fault.hint or hint, path=fault.path, line=fault.line)
 
     async def _settle(self, launch: Launch, berth: Berth, host: str, port: int) -> None:
         """It is live: give it its own share of the processors, and write down where it answers."""
@@ -262,9 +258,3 @@ class DockerRunner:
         except (OSError, ValueError):  # it is not live yet
             return {}
         return note
-
-
-def _port(env: dict[str, str], otherwise: int) -> int:
-    """The port that a program was told to use."""
-    word = env.get("PORT", "")
-    return int(word) if word.isdecimal() and 0 < int(word) < 65536 else otherwise

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import posixpath
 import re
 import shlex
 import shutil
@@ -16,13 +17,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runners.base import Artifact, Gone, Launch, Limits
+from runners.base import Artifact, Gone, Launch, Limits, Plan
 from runners.base.folders import Folders, copy_tree, remove
-from runners.docker.engine import Box, Engine, Refused, address, unbroken
-from runners.docker.layers import APP, DEPS, MODULES, PATH
+from runners.docker.box import Box
+from runners.docker.engine import Engine, Refused, address
 from runners.docker.mounts import Overlay, Overlays, bind
+from runners.docker.places import APP, DEPS, MODULES, NODE_MODULES, PORT, trusting
+from runners.isolation import to_end
 
-PORT = 8080  # what programs are asked to listen on when their plan has no wish
 LARGE_FILES, LARGE_BYTES = 1000, 10_000_000  # above either, a tree is seen through an overlay and not copied
 # Images of others often begin as root to prepare their folders, then step down.
 IMAGE_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "NET_BIND_SERVICE", "SETGID", "SETUID")
@@ -40,6 +42,7 @@ class Shape:
 
     scope: str
     image: str
+    root: str  # of the plan, where node_modules lies
     deps: str | None
     modules: tuple[str, ...]  # the layers of node_modules, the first on top
     limits: Limits
@@ -69,8 +72,8 @@ class Berth:
 class Berths:
     """Makes berths, lets programs out of the gate, clears away."""
 
-    def __init__(self, engine: Engine, folders: Folders, overlays: Overlays) -> None:
-        self._engine, self._folders, self._overlays = engine, folders, overlays
+    def __init__(self, engine: Engine, folders: Folders, overlays: Overlays, certificates: Path | None) -> None:
+        self._engine, self._folders, self._overlays, self._certificates = engine, folders, overlays, certificates
 
     async def shape(self, artifact: Artifact, image: str, limits: Limits) -> Shape:
         """What this artifact needs; looks at its files.  Raises Gone when they are missing."""
@@ -78,6 +81,7 @@ class Berths:
         return Shape(
             scope=artifact.scope,
             image=image,
+            root=artifact.the_plan().root,
             deps=artifact.deps,
             modules=tuple(map(str, modules)),
             limits=dataclasses.replace(limits, seconds=0),
@@ -88,9 +92,9 @@ class Berths:
         """A started container that waits.  Cancelled or failed, it leaves nothing."""
         berth = Berth(name, self._folders.instance(name), shape)
         try:
-            await unbroken(self._clean(berth))
+            await to_end(self._clean(berth))
             direct = (await self._engine.facts()).direct
-            mounts = await unbroken(self._mounts(berth, shape, direct))
+            mounts = await to_end(self._mounts(berth, shape, direct))
             box = self._box(
                 berth,
                 kind,
@@ -103,29 +107,29 @@ class Berths:
                 limits=_booting(shape.limits),
                 publish=None if direct else PORT,
             )
-            await unbroken(self._start(berth, box))
+            await to_end(self._start(berth, box))
         except BaseException:
-            await unbroken(self.clear(berth))
+            await to_end(self.clear(berth))
             raise
         return berth
 
-    async def make_image(self, launch: Launch, port: int) -> Berth:
+    async def make_image(self, launch: Launch, env: Mapping[str, str], port: int) -> Berth:
         """An image of the project's own, started as it wants; its environment can't come later."""
         berth = Berth(launch.deployment, self._folders.instance(launch.deployment))
         try:
-            await unbroken(self._clean(berth))
+            await to_end(self._clean(berth))
             box = self._box(
                 berth,
                 "instance",
                 image=launch.artifact.image or "",
-                env=wished(launch, port) | _GROUP,
+                env={**env, **_GROUP},
                 capabilities=IMAGE_CAPABILITIES,
                 limits=_booting(launch.limits),
                 publish=None if (await self._engine.facts()).direct else port,
             )
-            await unbroken(self._start(berth, box))
+            await to_end(self._start(berth, box))
         except BaseException:
-            await unbroken(self.clear(berth))
+            await to_end(self.clear(berth))
             raise
         return berth
 
@@ -147,7 +151,7 @@ class Berths:
 
     async def fill(self, berth: Berth, artifact: Artifact, env: Mapping[str, str]) -> None:
         """Lay the files, say what to run, open the gate."""
-        script = _script(artifact.the_plan().start or "", env)
+        script = _script(artifact.the_plan(), env)
         app, run = berth.folder / "app", berth.folder / "gate" / "run"
         part = run.with_name("part")
 
@@ -195,11 +199,10 @@ class Berths:
             os.mkfifo(berth.folder / "gate" / "gate", 0o644)
             # Open for both: it does not wait for the reader, and what is written stays until it is read.
             berth.gate = os.open(berth.folder / "gate" / "gate", os.O_RDWR | os.O_NONBLOCK)
-        mounts = [bind(berth.folder / "gate", _GATE)]
+        mounts = [bind(berth.folder / "gate", _GATE), *trusting(self._certificates)]
         if shape.large:
             overlay = Overlay(APP, (Path(shape.large),), berth.folder / "upper")
             await self._engine.thread(_prepare_upper, overlay, await self._engine.uid())
-            await self._engine.give(overlay.upper)
             mounts.append(overlay.mount(self._engine))
         else:
             (berth.folder / "app").mkdir()
@@ -208,19 +211,21 @@ class Berths:
             mounts.append(bind(Path(shape.deps), DEPS))
         if shape.modules:
             mounts.append(await self._modules_mount(berth, shape))
+        if shape.large:
+            await self._engine.give(berth.folder / "upper")
         return mounts
 
     async def _modules_mount(self, berth: Berth, shape: Shape) -> Any:
         """Some servers keep caches in node_modules, hence one of its own for each instance where that is cheap."""
-        place = berth.folder / ("upper" if shape.large else "app") / "node_modules"
-        place.mkdir(exist_ok=True)
-        lowers = tuple(map(Path, shape.modules))
+        place = berth.folder / ("upper" if shape.large else "app") / shape.root / NODE_MODULES
+        place.mkdir(parents=True, exist_ok=True)
+        lowers, target = tuple(map(Path, shape.modules)), posixpath.join(APP, shape.root, NODE_MODULES)
         if not await self._overlays.work(shape.image):
-            return bind(lowers[-1], f"{APP}/node_modules")
-        overlay = Overlay(f"{APP}/node_modules", lowers, berth.folder / "modules")
+            return bind(lowers[0], target)
+        overlay = Overlay(posixpath.normpath(target), lowers, berth.folder / "modules")
         overlay.upper.mkdir()
         overlay.work.mkdir()
-        await self._engine.give(place, overlay.upper)
+        await self._engine.give(overlay.upper)
         return overlay.mount(self._engine)
 
     async def _start(self, berth: Berth, box: Box) -> None:
@@ -241,25 +246,13 @@ def published(ports: Mapping[str, Any] | None) -> int | None:
     return None
 
 
-def wished(launch: Launch, port: int) -> dict[str, str]:
-    """What a program sees: where to listen, the plan's words, the launch's; the last wins."""
-    plan = launch.artifact.the_plan()
-    return {"PORT": str(port), "HOST": "0.0.0.0"} | dict(plan.env) | dict(launch.env)  # noqa: S104
-
-
-def environment(launch: Launch) -> dict[str, str]:
-    """The same for a directory, with where things lie in our boxes."""
-    plan = launch.artifact.the_plan()
-    ours = {"PATH": PATH, "HOME": "/tmp", "PYTHONUNBUFFERED": "1"}  # noqa: S108
-    if plan.language == "python" and launch.artifact.deps:
-        ours["VIRTUAL_ENV"] = f"{DEPS}/venv"
-    return ours | wished(launch, PORT)
-
-
-def _script(start: str, env: Mapping[str, str]) -> str:
+def _script(plan: Plan, env: Mapping[str, str]) -> str:
     """Names that a shell can't take are left out: nothing could read them by name anyway."""
     exports = [f"export {name}={shlex.quote(value)}" for name, value in env.items() if _WORD.fullmatch(name)]
-    return "\n".join([*exports, f"exec /bin/sh -c {shlex.quote(start)}", ""])
+    folder = posixpath.normpath(posixpath.join(APP, plan.root))
+    return "\n".join(
+        [*exports, f"cd {shlex.quote(folder)} || exit 1", f"exec /bin/sh -c {shlex.quote(plan.start or '')}", ""]
+    )
 
 
 def _booting(limits: Limits) -> Limits:
@@ -268,14 +261,13 @@ def _booting(limits: Limits) -> Limits:
 
 
 def _modules(artifact: Artifact) -> list[Path]:
-    """What the instance's node_modules is made of; nothing when the tree has its own."""
-    if not artifact.deps or not artifact.path:
+    """The layers of the instance's node_modules, the first on top; nothing when the tree has its own, or none."""
+    if not artifact.deps or not artifact.path or artifact.the_plan().install_in_tree:
         return []
-    tree, modules = Path(artifact.path), Path(artifact.deps) / "node_modules"
-    if not modules.is_dir() or any((tree / "node_modules").glob("*")):
-        return []
-    changed = tree.with_name(MODULES)
-    return [changed, modules] if tree.name == "tree" and changed.is_dir() else [modules]
+    modules = Path(artifact.deps) / "app" / NODE_MODULES
+    changed = Path(artifact.path).with_name(MODULES)
+    built = artifact.the_plan().build is not None and changed.is_dir()
+    return [each for each in ([changed] if built else []) + [modules] if each.is_dir()]
 
 
 def _look(artifact: Artifact) -> tuple[bool, list[Path]]:

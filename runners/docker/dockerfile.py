@@ -14,7 +14,8 @@ from typing import IO, Any
 
 from runners.base import BuildFailed, Limits, Log, Source, Unavailable
 from runners.base.folders import read_inside
-from runners.docker.engine import Engine, unbroken
+from runners.docker.engine import Engine
+from runners.isolation import to_end
 
 _PERIOD = 100_000  # microseconds: the kernel's usual accounting period for CPU quotas
 
@@ -37,7 +38,7 @@ class DockerfileBuild:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
             self._left.set()
-            await unbroken(self._hang_up(work))
+            await to_end(self._hang_up(work))
             raise
 
     def _run(self) -> str:

@@ -6,21 +6,22 @@ Whatever we make carries our labels, and only what carries them is ever listed, 
 from __future__ import annotations
 
 import asyncio
-import codecs
 import concurrent.futures
 import contextlib
 import dataclasses
 import functools
+import hashlib
 import os
 import re
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runners.base import Limits, Log, RunnerError, Unavailable
+from runners.base import RunnerError, Unavailable
+from runners.docker.box import Box
 
 MANAGED, HOME, DEPLOYMENT, KIND = "slipway.managed", "slipway.home", "slipway.deployment", "slipway.kind"
 NOBODY = 65534  # the user and group that own nothing, in every image
@@ -31,31 +32,12 @@ _STREAMS = 128  # threads for output that is followed, one for each build or sta
 T = TypeVar("T")
 
 
-class Refused(RunnerError):
-    """The engine's own no: 404 there is none, 409 not in this state, ..."""
+class Refused(Unavailable):
+    """The engine's own no (404 there is none, 409 not in this state); whoever foresees it catches it."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Box:
-    """One container to be made."""
-
-    name: str
-    kind: str  # build, instance, spare
-    deployment: str
-    image: str
-    limits: Limits
-    command: Sequence[str] | None = None  # None: the image's own
-    env: dict[str, str] = dataclasses.field(default_factory=dict)
-    mounts: Sequence[Any] = ()
-    folder: str | None = None  # working directory
-    user: str | None = None  # None: the image's own
-    capabilities: Sequence[str] = ()  # all others are dropped
-    memory_tmp: bool = True  # /tmp in memory, which counts against the limit; builds want a larger one on disk
-    publish: int | None = None  # a port to publish on 127.0.0.1, where container addresses can't be reached
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,35 +49,12 @@ class Facts:
     rootless: bool
 
 
-async def unbroken(work: Coroutine[Any, Any, T]) -> T:
-    """Let it end although we are cancelled meanwhile: half a container can't be removed."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            try:
-                await asyncio.wait([task])
-            except asyncio.CancelledError:
-                continue
-        if not task.cancelled():
-            task.exception()  # it was seen: the cancellation is what is told
-        raise
-
-
-class Quiet:
-    """A log for what nobody reads."""
-
-    def write(self, text: str) -> None:
-        """Forget it."""
-
-
 class Engine:
     """Calls of the engine's API by name, and the few steps that every part of the backend shares."""
 
     def __init__(self, home_id: str) -> None:
         self.home_id = home_id
-        self.prefix = "slipway-" + re.sub(r"[^a-zA-Z0-9_.-]", "-", home_id)[:40]
+        self.prefix = f"slipway-{_short(home_id)}"  # of the names of all we make
         self._maker = f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._client: Any = None
         self._lock = threading.Lock()
@@ -109,6 +68,7 @@ class Engine:
         return await self.thread(functools.partial(self.ask, method, *args, **options))
 
     async def thread(self, work: Callable[..., T], *args: Any) -> T:
+        """Run what blocks, for a moment."""
         return await asyncio.get_running_loop().run_in_executor(self._calls, work, *args)
 
     async def stream(self, work: Callable[..., T], *args: Any) -> T:
@@ -116,6 +76,7 @@ class Engine:
         return await asyncio.get_running_loop().run_in_executor(self._streams, work, *args)
 
     async def facts(self) -> Facts:
+        """Asked once."""
         if self._facts is None:
             info = await self.call("info")
             rootless = "name=rootless" in (info.get("SecurityOptions") or [])
@@ -170,9 +131,11 @@ class Engine:
         return stale
 
     def labels(self, kind: str, deployment: str) -> dict[str, str]:
+        """What tells a container as ours."""
         return {MANAGED: "true", HOME: self.home_id, DEPLOYMENT: deployment, KIND: kind}
 
     def ours(self, labels: dict[str, str] | None) -> bool:
+        """Whether they are our own: of this home, not only of some installation."""
         labels = labels or {}
         return labels.get(MANAGED) == "true" and labels.get(HOME) == self.home_id
 
@@ -181,6 +144,13 @@ class Engine:
         mine = [f"{MANAGED}=true", f"{HOME}={self.home_id}", *filters.pop("label", ())]
         listed: list[dict[str, Any]] = await self.call("containers", all=all, filters={"label": mine, **filters})
         return [each for each in listed if self.ours(each.get("Labels"))]
+
+    async def join_network(self) -> None:
+        """Have our network, made when it is not there."""
+        task = self._network
+        if task is None or (task.done() and (task.cancelled() or task.exception())):
+            task = self._network = asyncio.ensure_future(self._make_network())
+        await asyncio.shield(task)
 
     async def create(self, box: Box) -> str:
         """Make a container and return its id; it is not started.  A leftover of the same name goes first."""
@@ -211,7 +181,7 @@ class Engine:
             await self.call("remove_container", found["Id"], force=True, v=True)
         except Refused as refused:
             if refused.status != 404 and "already in progress" not in str(refused):
-                raise Unavailable(f"a container can't be removed: {refused}") from refused
+                raise
         return made
 
     async def set_cpus(self, name: str, cpus: float) -> None:
@@ -226,23 +196,6 @@ class Engine:
             return None
         name = str(listed["Names"][0]).removeprefix(f"/{self.prefix}-")
         return None if labels[KIND] == "spare" and name == labels[DEPLOYMENT] else name
-
-    async def run(self, box: Box, log: Log) -> tuple[int, bool]:
-        """Run a box to its end, its output going to the log: exit status, and whether it ran out of memory.
-
-        The box is removed, however this ends."""
-        name = await unbroken(self.create(box))
-        try:
-            await unbroken(self.start(name))
-            await self.follow(name, log).ended
-            status = int((await self.call("wait", name, timeout=60))["StatusCode"])
-            state = (await self.call("inspect_container", name))["State"] if status else {}
-            return status, bool(state.get("OOMKilled"))
-        finally:
-            await unbroken(self.remove(name))
-
-    def follow(self, name: str, log: Log) -> Follow:
-        return Follow(self, name, log)
 
     def ask(self, method: str, /, *args: Any, **options: Any) -> Any:
         """Like `call`, for threads: it blocks."""
@@ -281,49 +234,9 @@ class Engine:
         return self.stale(made) and f"/{self.prefix}-{made}" in listed["Names"]
 
     def _create(self, box: Box, facts: Facts) -> str:
-        made = self.ask("create_container", **self._as_options(box, facts))
-        return str(made["Id"])
-
-    def _as_options(self, box: Box, facts: Facts) -> dict[str, Any]:
-        import docker.types
-
-        cpus = min(box.limits.cpus, facts.cpus)
-        host: dict[str, Any] = {
-            "init": True,
-            "mounts": list(box.mounts),
-            "network_mode": self.prefix,
-            "cap_drop": ["ALL"],
-            "cap_add": list(box.capabilities),
-            "security_opt": ["no-new-privileges"],
-            "mem_limit": box.limits.memory,
-            "memswap_limit": box.limits.memory,
-            "nano_cpus": int(cpus * 1e9),
-            "pids_limit": box.limits.pids,
-            "ulimits": [docker.types.Ulimit(name="nofile", soft=box.limits.files, hard=box.limits.files)],
-            "log_config": docker.types.LogConfig(type="json-file", config={"max-size": "4m", "max-file": "2"}),
-            "restart_policy": {"Name": "no"},
-        }
-        if box.memory_tmp:
-            host["tmpfs"] = {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={box.limits.memory // 4}"}  # noqa: S108
-        if box.publish:
-            host["port_bindings"] = {box.publish: ("127.0.0.1", None)}
-        return {
-            "image": box.image,
-            "name": box.name,
-            "command": list(box.command) if box.command else None,
-            "environment": box.env,
-            "working_dir": box.folder,
-            "user": box.user,
-            "labels": self.labels(box.kind, box.deployment),
-            "ports": [box.publish] if box.publish else None,
-            "host_config": self.connect().create_host_config(**host),
-        }
-
-    async def join_network(self) -> None:
-        """Have our network, made when it is not there."""
-        if self._network is None or (self._network.done() and self._network.exception()):
-            self._network = asyncio.ensure_future(self._make_network())
-        await asyncio.shield(self._network)
+        labels = self.labels(box.kind, box.deployment)
+        options = box.options(self.connect(), network=self.prefix, labels=labels, processors=facts.cpus)
+        return str(self.ask("create_container", **options)["Id"])
 
     async def _leave_network(self) -> None:
         """An engine has room for some thirty networks; `start` makes ours anew when it is missed."""
@@ -347,7 +260,7 @@ class Engine:
             )
         except Refused as refused:
             if refused.status != 409:
-                raise Unavailable(f"the network {self.prefix} can't be made: {refused}") from refused
+                raise
 
 
 def address(container: dict[str, Any]) -> str:
@@ -356,45 +269,9 @@ def address(container: dict[str, Any]) -> str:
     return next((str(each["IPAddress"]) for each in networks.values() if each.get("IPAddress")), "")
 
 
-class Follow:
-    """Copies a container's output into a log, from its begin until it ends or is left."""
-
-    def __init__(self, engine: Engine, name: str, log: Log) -> None:
-        self._engine, self._name, self._log = engine, name, log
-        self._stream: Any = None
-        self._left = threading.Event()
-        self.ended = asyncio.ensure_future(engine.stream(self._copy))
-
-    async def leave(self) -> None:
-        """Stop copying; the container goes on."""
-        self._left.set()
-        if self._stream is not None and not self.ended.done():
-            await self._engine.thread(self._close)
-        await asyncio.wait([self.ended])
-
-    def _copy(self) -> None:
-        try:
-            self._stream = self._engine.ask("logs", self._name, stdout=True, stderr=True, stream=True, follow=True)
-        except Refused as refused:
-            if refused.status == 404:  # removed before it was read
-                return
-            raise
-        if self._left.is_set():
-            self._close()
-        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        try:
-            for chunk in self._stream:
-                self._log.write(decode(chunk))
-        except (OSError, ValueError):  # closed by `leave` while we read
-            return
-        finally:
-            self._stream._response.close()
-
-    def _close(self) -> None:
-        try:
-            self._stream.close()
-        except (OSError, ValueError, AttributeError):  # it ended by itself at the same time
-            return
+def _short(home_id: str) -> str:
+    name = re.sub(r"[^a-zA-Z0-9_.-]", "-", home_id)
+    return name if len(name) <= 40 else f"{name[:31]}-{hashlib.sha256(home_id.encode()).hexdigest()[:8]}"
 
 
 def _dead(pid: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
@@ -14,6 +15,8 @@ from runners.docker.engine import HOME, MANAGED, Engine, Refused
 
 KEY = "slipway.key"  # label: what an image was made of
 PYTHON, NODE = "3.13", "22"  # when the project does not say
+RUNS = frozenset({"python", "node", "static", "procfile"})  # what the base images are for
+_PULL = 120.0  # seconds that looking for a backend may wait for an image
 _VERSION = re.compile(r"\d+(\.\d+){0,2}")
 
 
@@ -31,24 +34,50 @@ class Images:
             return self._node or f"node:{asked or NODE}-slim"
         return self._python or f"python:{asked if plan.language == 'python' and asked else PYTHON}-slim"
 
+    async def any_base(self) -> None:
+        """Have one at least.  Raises Unavailable when none is here and none can be pulled."""
+        names = [self.base(Plan(language=language, kind="server")) for language in ("python", "node")]
+        for name in names:
+            if await self._id(name):
+                return
+        try:
+            async with asyncio.timeout(_PULL):
+                await self._pull(names[0])
+        except (Refused, TimeoutError) as error:
+            raise Unavailable(f"the base image {names[0]} can't be pulled: {error or 'it takes too long'}") from error
+
     async def base_id(self, plan: Plan, log: Log) -> str:
-        """The id of that image.  Raises BuildFailed when it can't be had."""
+        """The id of the image that a plan runs on, pulled when it is missing.  Raises BuildFailed."""
+        if plan.language not in RUNS:
+            raise BuildFailed(
+                f"This project is written in {plan.language}, which has no base image here.",
+                step="build",
+                hint="Add a Dockerfile that builds and starts it.",
+            )
         name = self.base(plan)
+        if found := await self._id(name):
+            return found
+        log.write(f"Pulling {name}.\n")
+        try:
+            return await self._pull(name)
+        except Refused as refused:
+            raise BuildFailed(
+                f"The base image {name} can't be pulled: {refused}",
+                step="build",
+                hint="Check that this version exists, or set SLIPWAY_IMAGE_PYTHON or SLIPWAY_IMAGE_NODE.",
+            ) from refused
+
+    async def _id(self, name: str) -> str | None:
         try:
             return str((await self._engine.call("inspect_image", name))["Id"])
         except Refused as refused:
             if refused.status != 404:
-                raise Unavailable(f"the image {name} can't be looked at: {refused}") from refused
-        log.write(f"pulling {name}\n")
-        try:
-            await self._engine.stream(self._engine.ask, "pull", name)
-            return str((await self._engine.call("inspect_image", name))["Id"])
-        except Refused as refused:
-            raise BuildFailed(
-                f"the base image {name} can't be pulled: {refused}",
-                step="pull",
-                hint="Check that this version exists, or set SLIPWAY_IMAGE_PYTHON or SLIPWAY_IMAGE_NODE.",
-            ) from refused
+                raise
+        return None
+
+    async def _pull(self, name: str) -> str:
+        await self._engine.stream(self._engine.ask, "pull", name)
+        return str((await self._engine.call("inspect_image", name))["Id"])
 
     async def make(self, source: Source, limits: Limits, log: Log) -> Artifact:
         """Build the project's own Dockerfile; the same tree and plan are built once."""
@@ -69,7 +98,7 @@ class Images:
                 await self._engine.call("remove_image", image, force=True)
         except Refused as refused:
             if refused.status not in (404, 409):  # gone already; still in use
-                raise Unavailable(f"an image can't be removed: {refused}") from refused
+                raise
 
     async def _find(self, key: str) -> dict[str, Any] | None:
         ours = [f"{MANAGED}=true", f"{HOME}={self._engine.home_id}", f"{KEY}={key}"]

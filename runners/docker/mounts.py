@@ -9,7 +9,9 @@ from typing import Any
 
 from runners.base import Limits, RunnerError
 from runners.base.folders import Folders, remove
-from runners.docker.engine import HOME, MANAGED, Box, Engine, Quiet
+from runners.docker.box import Box
+from runners.docker.engine import HOME, MANAGED, Engine
+from runners.docker.follow import Quiet, run
 
 _FORBIDDEN = set(",:\\\"'")  # mean something in the options of an overlay
 
@@ -82,7 +84,7 @@ class Overlays:
             user=await self._engine.user(),
         )
         try:
-            status, _ = await self._engine.run(box, Quiet())
+            status, _ = await run(self._engine, box, Quiet())
             return status == 0 and (overlay.upper / "file").exists()
         except RunnerError:
             return False

@@ -12,7 +12,8 @@ import logging
 
 from runners.base import RunnerError
 from runners.docker.berths import Berth, Berths, Shape
-from runners.docker.engine import Engine, unbroken
+from runners.docker.engine import Engine
+from runners.isolation import to_end
 
 OLDEST = 30 * 60.0  # seconds a spare may wait
 _log = logging.getLogger(__name__)
@@ -48,14 +49,14 @@ class Pool:
             return None
         try:
             if await self._berths.alive(berth):
-                await unbroken(self._berths.rename(berth, name))
+                await to_end(self._berths.rename(berth, name))
                 return berth
         except (RunnerError, OSError) as error:
             _log.info("a spare can't be used: %s", error)
         except BaseException:
-            await unbroken(self._berths.clear(berth))
+            await to_end(self._berths.clear(berth))
             raise
-        await unbroken(self._berths.clear(berth))
+        await to_end(self._berths.clear(berth))
         return None
 
     def refill(self, shape: Shape) -> None:

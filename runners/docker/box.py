@@ -1,0 +1,67 @@
+"""One container to be made, in our words and in the engine's."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runners.base import Limits
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Box:
+    """One container to be made."""
+
+    name: str
+    kind: str  # build, instance, spare
+    deployment: str
+    image: str
+    limits: Limits
+    command: Sequence[str] | None = None  # None: the image's own
+    env: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    mounts: Sequence[Any] = ()
+    folder: str | None = None  # working directory
+    user: str | None = None  # None: the image's own
+    capabilities: Sequence[str] = ()  # all others are dropped
+    memory_tmp: bool = True  # /tmp in memory, which counts against the limit; builds want a larger one on disk
+    publish: int | None = None  # a port to publish on 127.0.0.1, where container addresses can't be reached
+
+    def options(self, client: Any, *, network: str, labels: Mapping[str, str], processors: int) -> dict[str, Any]:
+        """What `create_container` of the SDK's client wants to be told.  `processors`: how many there are."""
+        return {
+            "image": self.image,
+            "name": self.name,
+            "command": list(self.command) if self.command else None,
+            "environment": dict(self.env),
+            "working_dir": self.folder,
+            "user": self.user,
+            "labels": dict(labels),
+            "ports": [self.publish] if self.publish else None,
+            "host_config": client.create_host_config(**self._host(network, processors)),
+        }
+
+    def _host(self, network: str, processors: int) -> dict[str, Any]:
+        from docker.types import LogConfig, Ulimit
+
+        limits = self.limits
+        host: dict[str, Any] = {
+            "init": True,
+            "mounts": list(self.mounts),
+            "network_mode": network,
+            "cap_drop": ["ALL"],
+            "cap_add": list(self.capabilities),
+            "security_opt": ["no-new-privileges"],
+            "mem_limit": limits.memory,
+            "memswap_limit": limits.memory,
+            "nano_cpus": int(min(limits.cpus, processors) * 1e9),
+            "pids_limit": limits.pids,
+            "ulimits": [Ulimit(name="nofile", soft=limits.files, hard=limits.files)],
+            "log_config": LogConfig(type="json-file", config={"max-size": "4m", "max-file": "2"}),
+            "restart_policy": {"Name": "no"},
+        }
+        if self.memory_tmp:
+            host["tmpfs"] = {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={limits.memory // 4}"}  # noqa: S108
+        if self.publish:
+            host["port_bindings"] = {self.publish: ("127.0.0.1", None)}
+        return host
