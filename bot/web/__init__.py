@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -54,9 +54,11 @@ def application(settings: Settings, store: Store, *, proxy: Proxy, ready: Ready)
     return app
 
 
-def runner(app: web.Application) -> web.AppRunner:
-    """What serves the application.  Bodies stay as they came: signatures are over raw bytes, previews get all of it."""
-    return web.AppRunner(app, auto_decompress=False, access_log=None, handle_signals=False, shutdown_timeout=5.0)
+def runner(app: web.Application, **options: Any) -> web.AppRunner:
+    """What serves the application; `options` are what the proxy wants of aiohttp's server.
+
+    Bodies stay as they came in any case: signatures are over raw bytes."""
+    return web.AppRunner(app, **{**options, "auto_decompress": False}, access_log=None, shutdown_timeout=5.0)
 
 
 def host_of(header: str) -> str:
