@@ -155,6 +155,7 @@ async def _open(
     runner = door.runner(door.application(settings, store, proxy=proxy, ready=ready))
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
+    stack.push_async_callback(proxy.close)  # before the cleanup: it ends what waits
     try:
         await web.TCPSite(runner, settings.host, settings.port).start()
     except OSError as error:

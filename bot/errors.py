@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 
+from bot import Misconfigured, SlipwayError
 
-class SlipwayError(Exception):
-    """Something went wrong that a person can act on; the text says how."""
-
-
-class Misconfigured(SlipwayError):
-    """A setting is missing or wrong: refuse to start."""
+__all__ = [
+    "GitHubDown",
+    "GitHubRefused",
+    "Misconfigured",
+    "SlipwayError",
+    "SourceUnavailable",
+    "Superseded",
+    "TryLater",
+]
 
 
 class TryLater(SlipwayError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -100,7 +101,7 @@ class Story:
         page = await self._wait(lambda: self._answers(host))
         self._say("its address answers", f"http://{host}:{self._port}", f"with {page.status_code} after {_ms(began)}")
         live = await self._wait(lambda: self._answers(host, "Ahoy"))
-        self._say("the app answers", _first_line(live.text), f"after {_ms(began)}")
+        self._say("the app answers", _line(live.text, "Ahoy"), f"after {_ms(began)}")
         await self._told(repo, number, "is live", "Written by", "Copilot")
         self._say("one comment", self._comment(repo, number)[0], f"{self._github.url}/{repo}/pull/{number}")
         await self._concluded(repo, number, "success")
@@ -124,7 +125,7 @@ class Story:
         live = await self._wait(look)
         if failures:
             raise NotAsTold(f"requests failed while the second push went live: {failures}")
-        self._say("the new code answers", _first_line(live.text), f"after {_ms(began)}, no request failed")
+        self._say("the new code answers", _line(live.text, "Land ho"), f"after {_ms(began)}, no request failed")
         await self._told(repo, number, "is live", self._head(repo, number)[:7])
         if len(self._comments(repo, number)) != 1:
             raise NotAsTold("there is more than one comment")
@@ -331,5 +332,7 @@ def _ms(began: float) -> str:
     return f"{span * 1000:.0f} ms" if span < 1 else f"{span:.1f} s"
 
 
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")[:60]
+def _line(page: str, word: str) -> str:
+    """The line of a page that has the word, as a person sees it."""
+    line = next((line for line in page.splitlines() if word in line), "")
+    return re.sub(r"<[^>]*>", "", line).strip()[:60]
