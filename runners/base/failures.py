@@ -117,7 +117,7 @@ def _uv(text: _Text) -> Fault | None:
         if not part or re.fullmatch(r"[\^~ ]+", part) or (line and not line[0].isspace() and why):
             break
         why.append(part)
-    told = re.sub(r"^(error:|×|x)\s*|^\s+", "", text.lines[start - 1])
+    told = re.sub(r"^\s*(?:error:|×|x )?\s*", "", text.lines[start - 1])
     path = re.search(r"`([\w./-]+\.(?:txt|toml|in|lock))`", told)
     missing = re.search(r"Because ([\w.-]+) was not found in the package registry", " ".join(why))
     hint = f"Check the name {missing[1]}." if missing else "Check the versions that the project asks for."
@@ -165,9 +165,8 @@ def _bundler(text: _Text) -> Fault | None:
         return Fault(match[3], text.inside(match[1]), int(match[2]))
     match = text.find(r'(?:failed to resolve import|Could not resolve) "([^"]+)" from "([^"]+)"')
     if match:
-        return Fault(
-            f"{match[2]} imports {match[1]}, which is not there", text.inside(match[2]), hint=_import(match[1])
-        )
+        path = text.inside(match[2])
+        return Fault(f"{path or match[2]} imports {match[1]}, which is not there", path, hint=_import(match[1]))
     start = text.after(r"^\s*(✘|X) \[ERROR\] |^Failed to compile\.")
     if start is None:
         return None

@@ -139,17 +139,20 @@ def remove(path: Path) -> None:
         return
     try:
         shutil.rmtree(path)
-    except OSError:
-        _open_up(path)
-        shutil.rmtree(path, ignore_errors=True)
+    except FileNotFoundError:
+        if path.exists():  # something in it went away while we looked
+            _remove_stubborn(path.absolute())
+    except (OSError, RecursionError):
+        _remove_stubborn(path.absolute())
 
 
-def _open_up(top: Path) -> None:
-    """Give ourselves every folder below; files need no leave of their own to be removed."""
-    for folder in (top, *(Path(above, name) for above, names, _ in os.walk(top) for name in names)):
-        if not folder.is_symlink():
-            with contextlib.suppress(OSError):
-                folder.chmod(0o700)
+def _remove_stubborn(path: Path) -> None:
+    """Folders without leave to look into, or thousands deep."""
+    lock = ["!", "-perm", "-u=rwx"]
+    subprocess.run(
+        ["find", str(path), "-type", "d", *lock, "-exec", "chmod", "u+rwx", "{}", ";"], check=False, capture_output=True
+    )
+    subprocess.run(["rm", "-rf", str(path)], check=False, capture_output=True)
 
 
 _REFLINK = ("--reflink=auto",) if os.uname().sysname == "Linux" else ()
