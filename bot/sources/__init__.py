@@ -32,9 +32,10 @@ log = logging.getLogger(__name__)
 FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules")
 FETCH_SECONDS = 600.0
 HISTORY_SECONDS = 3600.0  # nobody waits for it
+HISTORY_DELAY = 5.0  # seconds: the preview that the commit is for goes first
 STALE_SECONDS = 60.0  # a lock that git holds for milliseconds, or a pack nobody goes on writing
 PACKS, LOOSE = 20, 5000  # a fetch with more takes half as long again
-LATEST = "refs/keep/latest"  # what the next fetch is compared with, when every pull request is closed
+LATEST = "refs/keep/latest"  # what the next fetch is compared with; refs/slipway/SHA are what is checked out
 
 SHA = re.compile(r"[0-9a-f]{40}")
 FULL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_.-]+")
@@ -71,13 +72,14 @@ class Sources:
         self._fetching: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
         self._writing: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
         self._seen: dict[tuple[int, str], _Seen] = {}
+        self._held: set[tuple[int, str]] = set()
         self._swept: set[int] = set()
         self._histories: dict[int, asyncio.Task[None]] = {}
 
     async def fetch(
         self, project_id: int, full_name: str, sha: str, token: str | None, *, ref: str | None = None
     ) -> Revision:
-        """Bring one commit; nothing is asked of the server when it is here.
+        """Bring one commit, to be checked out soon; nothing is asked of the server when it is here.
 
         `ref` is tried when the server gives no commit by its hash alone.  Raises SourceUnavailable (gone, forbidden)
         and GitHubDown.
@@ -89,39 +91,41 @@ class Sources:
                 await self._pause_history(project_id)
                 await self._bring(mirror, url, sha, token, ref)
                 self._resume_history(project_id, mirror, url, token)
-            else:
-                await self._git("update-ref", f"refs/slipway/{sha}", sha, repository=mirror)
             return (await self._look(project_id, sha)).revision
 
     async def checkout(self, project_id: int, sha: str) -> Path:
         """The files of a fetched commit, as git holds them: links may lead anywhere, nothing is filtered.
 
-        The folder is shared and must never be written to.  Raises SourceUnavailable.
+        The folder is shared, must never be written to, and stays until the commit is forgotten.  Raises
+        SourceUnavailable.
         """
         seen = await self._look(project_id, sha)
         folder, tree = self._trees / str(project_id), seen.revision.tree_hash
-        if (folder / tree).is_dir():
+        if (project_id, sha) in self._held and (folder / tree).is_dir():
             return folder / tree
         async with self._writing.setdefault(project_id, asyncio.Lock()):
-            if (folder / tree).is_dir():
-                return folder / tree
-            return await trees.write(self._git, self._at(project_id), tree, seen.files, folder)
+            await self._git("update-ref", f"refs/slipway/{sha}", sha, repository=self._at(project_id))
+            self._held.add((project_id, sha))
+            if not (folder / tree).is_dir():
+                await trees.write(self._git, self._at(project_id), tree, seen.files, folder)
+            return folder / tree
 
     async def forget(self, project_id: int, sha: str) -> None:
         """Let go of a commit, and of its files when no other commit has the same."""
         mirror = self._at(project_id)
         if not SHA.fullmatch(sha) or not mirror.is_dir():
             return
-        async with self._fetching.setdefault(project_id, asyncio.Lock()):
+        async with self._writing.setdefault(project_id, asyncio.Lock()):
             self._seen.pop((project_id, sha), None)
+            self._held.discard((project_id, sha))
             tree = await self._tree_of(mirror, sha)
             await self._git("update-ref", "-d", f"refs/slipway/{sha}", repository=mirror)
-            out = await self._git("for-each-ref", "--format=%(tree)", "refs/slipway", repository=mirror)
+            held = await self._git("for-each-ref", "--format=%(tree)", "refs/slipway", repository=mirror)
+            if tree is not None and tree not in held.decode().split():
+                await asyncio.to_thread(_vanish, self._trees / str(project_id) / tree)
+        async with self._fetching.setdefault(project_id, asyncio.Lock()):
             if await asyncio.to_thread(_untidy, mirror):
                 await self._git("repack", "-d", "--quiet", "--geometric=2", repository=mirror, nice=True)
-        if tree is not None and tree not in out.decode().split():
-            async with self._writing.setdefault(project_id, asyncio.Lock()):
-                await asyncio.to_thread(_vanish, self._trees / str(project_id) / tree)
 
     async def drop(self, project_id: int) -> None:
         """Remove all of a repository."""
@@ -130,8 +134,8 @@ class Sources:
             self._writing.setdefault(project_id, asyncio.Lock()),
         ):
             await self._pause_history(project_id)
-            for key in [key for key in self._seen if key[0] == project_id]:
-                del self._seen[key]
+            self._seen = {key: seen for key, seen in self._seen.items() if key[0] != project_id}
+            self._held = {key for key in self._held if key[0] != project_id}
             self._swept.discard(project_id)
             await asyncio.to_thread(_vanish, self._at(project_id))
             await asyncio.to_thread(_vanish, self._trees / str(project_id))
@@ -180,7 +184,7 @@ class Sources:
         known = await self._git("for-each-ref", "--count=1", LATEST, repository=mirror)
         depth = () if known else ("--depth=1",)
         try:
-            await self._ask(mirror, url, token, *depth, refspecs=(f"+{sha}:refs/slipway/{sha}", f"+{sha}:{LATEST}"))
+            await self._ask(mirror, url, token, *depth, refspec=f"+{sha}:{LATEST}")
         except GitFailed as failure:
             if ref is None or not _says(failure, GONE):
                 raise _meaning(failure, url) from failure
@@ -188,16 +192,15 @@ class Sources:
 
     async def _bring_by_ref(self, mirror: Path, url: str, sha: str, token: str | None, ref: str) -> None:
         try:
-            await self._ask(mirror, url, token, refspecs=(f"+{ref}:{LATEST}",))
+            await self._ask(mirror, url, token, refspec=f"+{ref}:{LATEST}")
         except GitFailed as failure:
             raise _meaning(failure, url) from failure
         if await self._tree_of(mirror, sha) is None:
             raise SourceUnavailable(f"Commit {sha[:7]} is not there any more: {ref} has moved on. Push again.")
-        await self._git("update-ref", f"refs/slipway/{sha}", sha, repository=mirror)
 
-    async def _ask(self, mirror: Path, url: str, token: str | None, *options: str, refspecs: tuple[str, ...]) -> None:
+    async def _ask(self, mirror: Path, url: str, token: str | None, *options: str, refspec: str) -> None:
         ask = functools.partial(
-            self._git, *FETCH, *options, "--", url, *refspecs, repository=mirror, token=token, seconds=FETCH_SECONDS
+            self._git, *FETCH, *options, "--", url, refspec, repository=mirror, token=token, seconds=FETCH_SECONDS
         )
         try:
             await ask()
@@ -220,9 +223,12 @@ class Sources:
             tree = await self._tree_of(mirror, sha) if SHA.fullmatch(sha) and mirror.is_dir() else None
             if tree is None:
                 raise SourceUnavailable(f"Commit {sha[:7]} was not fetched.")
-            entries = await listing(self._git, mirror, tree)
-            notes = await notes_on(self._git, mirror, entries)
-            seen = self._seen[project_id, sha] = _Seen(Revision(sha, tree, notes), len(entries))
+            try:
+                files = await listing(self._git, mirror, tree)
+                notes = await notes_on(self._git, mirror, files)
+            except GitFailed as failure:
+                raise SourceUnavailable(f"Its files can't be listed: {failure.words[-300:]}") from failure
+            seen = self._seen[project_id, sha] = _Seen(Revision(sha, tree, notes), len(files))
         return seen
 
     # ---- its history
@@ -238,6 +244,7 @@ class Sources:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _history(self, mirror: Path, url: str, token: str | None) -> None:
+        await asyncio.sleep(HISTORY_DELAY)
         try:
             latest = (await self._git("rev-parse", LATEST, repository=mirror)).decode().strip()
             arguments = (*FETCH, "--unshallow", "--", url, latest)

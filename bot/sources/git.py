@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-OUTPUT = 64 * 1024 * 1024  # bytes: a listing of 500,000 files
+OUTPUT = 32 * 1024 * 1024  # bytes: a listing of some 300,000 files; Linux has 90,000
 WORDS = 64 * 1024  # bytes of stderr that are kept, its end
 LOCAL_SECONDS = 300.0
 GRACE_SECONDS = 2.0  # between asking git to end, so that it removes its lock files, and killing it
@@ -171,7 +171,7 @@ async def _take(stream: asyncio.StreamReader, process: asyncio.subprocess.Proces
         taken += chunk
         if len(taken) > OUTPUT:
             _signal(process, signal.SIGKILL)
-            raise GitFailed("git says more than anybody could want to hear")
+            raise GitFailed(f"there is more of it than {OUTPUT >> 20} MiB of names")
     return bytes(taken)
 
 

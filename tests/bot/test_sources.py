@@ -37,7 +37,8 @@ def work(server: GitServer) -> Work:
 
 
 @pytest_asyncio.fixture
-async def sources(server: GitServer, tmp_path: Path) -> AsyncIterator[Sources]:
+async def sources(server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sources]:
+    monkeypatch.setattr("bot.sources.HISTORY_DELAY", 0.0)
     sources = Sources(tmp_path / "home", server.url, time.time)
     yield sources
     await sources.close()
@@ -148,12 +149,23 @@ async def test_the_files_of_a_closed_mirror_are_still_compared_with(
 async def test_garbage_collection_spares_what_is_not_forgotten(server: GitServer, work: Work, sources: Sources) -> None:
     pull = work.commit({"pull": "1"}, ref="refs/heads/pull")
     await sources.fetch(1, SHOP, pull, TOKEN)
+    await sources.checkout(1, pull)
     await settled(sources)
     await sources.fetch(1, SHOP, work.commit({"main": "1"}), TOKEN)
 
     git(sources._at(1), "gc", "--prune=now", "--quiet")
 
-    assert files_in(await sources.checkout(1, pull)) == {"pull": b"1"}
+    assert git(sources._at(1), "show", f"{pull}:pull") == "1"
+
+
+async def test_what_was_only_fetched_leaves_no_trace_that_grows(
+    server: GitServer, work: Work, sources: Sources
+) -> None:
+    for number in range(3):
+        await sources.fetch(1, SHOP, work.commit({"a": str(number)}), TOKEN)
+    await settled(sources)
+
+    assert git(sources._at(1), "for-each-ref", "--format=%(refname)") == "refs/keep/latest"
 
 
 async def test_a_pull_requests_ref_is_used_when_the_hash_alone_is_not_served(
@@ -287,6 +299,7 @@ async def test_the_token_is_nowhere_but_in_gits_environment(
     )
     wrapper.chmod(0o755)
     monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr("bot.sources.HISTORY_DELAY", 0.0)
     sources = Sources(tmp_path / "home", server.url, time.time)
 
     sha = work.commit({"a": "1"})
@@ -483,6 +496,20 @@ async def test_a_link_that_is_a_folder_too_writes_nothing_outside(
     assert list(target.iterdir()) == []
 
 
+async def test_ten_objects_that_unfold_to_ten_thousand_million_files_are_refused(
+    server: GitServer, work: Work, sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git_module, "OUTPUT", 1 << 20)
+    kind, inner = b"100644", bytes.fromhex(work.blob("boom"))
+    for _ in range(10):
+        tree = work.raw("tree", b"".join(b"%s %d\0%s" % (kind, name, inner) for name in range(10)))
+        kind, inner = b"40000", bytes.fromhex(tree)
+    sha = work.commit_tree(inner.hex())
+
+    with pytest.raises(SourceUnavailable, match="can't be listed"):
+        await sources.fetch(1, SHOP, sha, TOKEN)
+
+
 async def test_old_histories_with_harmless_faults_are_taken(server: GitServer, work: Work, sources: Sources) -> None:
     blob = bytes.fromhex(work.blob("1"))
     tree = work.raw("tree", b"0100644 a\0" + blob)
@@ -622,6 +649,7 @@ async def test_a_forgotten_commits_files_go_unless_another_has_the_same(
     for sha in (first, same):
         await sources.fetch(1, SHOP, sha, TOKEN)
     tree = await sources.checkout(1, first)
+    assert await sources.checkout(1, same) == tree
 
     await sources.forget(1, first)
     assert tree.is_dir()
