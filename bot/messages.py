@@ -110,7 +110,7 @@ def check(view: View) -> Check:
             "completed", "cancelled", f"{sha} was replaced before it was live", "A newer state took its place."
         )
     took = duration(seconds(deployment) or 0)
-    summary = f"**[{view.commit_url}]({view.commit_url})**\n\n{_app_table(view)}\n{_details(view)}"
+    summary = f"{_app_table(view)}\n\n{_details(view)}"
     return Check("completed", "success", f"Live in {took}", summary)
 
 
@@ -251,7 +251,7 @@ def _details(view: View) -> str:
     if why:
         rows = "\n".join(f"| {inline(field, 40)} | {inline(str(reason))} |" for field, reason in why.items())
         blocks.append(_folded("Why it is built this way", f"| what | because |\n| --- | --- |\n{rows}"))
-    return "\n".join(blocks)
+    return "\n\n".join(blocks)
 
 
 def _folded(title: str, body: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from bot.errors import SlipwayError
 from bot.models import Project, PullRequest
+
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class Malformed(SlipwayError):
@@ -39,28 +42,40 @@ def repository_of(raw: Mapping[str, Any], installation_id: int) -> Project:
 def pull_of(raw: Mapping[str, Any], project_id: int) -> PullRequest:
     """A pull request object, from a delivery or from the API."""
     head, base = _map(raw, "head"), _map(raw, "base")
-    author = raw.get("user")
-    user: Mapping[str, Any] = author if isinstance(author, Mapping) else {}
-    head_repo = head.get("repo")
-    sha = str(head.get("sha") or "")
-    if len(sha) not in (40, 64) or not set(sha) <= set("0123456789abcdef"):
+    sha, home = str(head.get("sha") or ""), head.get("repo")
+    if not _COMMIT.fullmatch(sha):
         raise Malformed("a pull request without a head commit")
-    merged = bool(raw.get("merged") or raw.get("merged_at"))
     return PullRequest(
         project_id=project_id,
         number=_int(raw, "number"),
         title=str(raw.get("title") or ""),
-        state="merged" if merged else "closed" if raw.get("state") == "closed" else "open",
+        state=_state(raw),
         draft=bool(raw.get("draft")),
-        fork=not isinstance(head_repo, Mapping) or head_repo.get("id") != project_id,
+        fork=not isinstance(home, Mapping) or home.get("id") != project_id,
         head_sha=sha,
         head_ref=str(head.get("ref") or ""),
         base_ref=str(base.get("ref") or ""),
-        author_id=int(user.get("id") or 0),
-        author=str(user.get("login") or ""),
-        author_is_bot=user.get("type") == "Bot",
         updated_at=str(raw.get("updated_at") or ""),
+        **_author(raw.get("user")),
     )
+
+
+def _state(raw: Mapping[str, Any]) -> str:
+    if raw.get("merged") or raw.get("merged_at"):
+        return "merged"
+    return "closed" if raw.get("state") == "closed" else "open"
+
+
+def _author(user: object) -> dict[str, Any]:
+    """GitHub says null for an account that was deleted."""
+    if not isinstance(user, Mapping):
+        return {}
+    number = user.get("id")
+    return {
+        "author_id": number if isinstance(number, int) else 0,
+        "author": str(user.get("login") or ""),
+        "author_is_bot": user.get("type") == "Bot",
+    }
 
 
 def _map(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:

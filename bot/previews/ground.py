@@ -32,7 +32,9 @@ class Ground:
         return self.settings.home.absolute() / "logs" / f"{deployment}.log"
 
     def log(self, deployment: str) -> FileLog:
-        return FileLog(self.log_path(deployment), redact)
+        """Shown to whoever may see the pull request, so neither secrets nor where our home is belong in it."""
+        home = str(self.settings.home.absolute())
+        return FileLog(self.log_path(deployment), lambda text: redact(text).replace(home, "~"))
 
     def pull_host(self, project: Project, pull: PullRequest) -> str:
         return f"{pull_label(pull.number, project.owner, project.name)}.{self.settings.preview_domain}"
