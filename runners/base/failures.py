@@ -15,7 +15,9 @@ from typing import NamedTuple
 _MOST = 128 * 1024  # characters of the log's end that are looked at
 _LONGEST = 300  # characters of a message
 _FOREIGN = re.compile(r"(^|/)(node_modules|site-packages|dist-packages|\.?venv)(/|$)|^[<\[]|^node:")
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]"
+)
 
 
 class Fault(NamedTuple):
@@ -29,8 +31,9 @@ class Fault(NamedTuple):
 
 def clean(text: str) -> str:
     """Without colours and control characters; of a line redrawn in place only the last state is kept."""
-    lines = (_ESCAPES.sub("", line.rstrip("\r").rpartition("\r")[2]) for line in text.split("\n"))
-    return "\n".join(lines)
+    if "\r" in text:
+        text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    return _ESCAPES.sub("", text)
 
 
 def locate(log: str, *, top: tuple[str, ...] = ("/app",), cwd: str = ".") -> Fault | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from runners.base import Artifact, BuildFailed, Gone, Instance, Launch, Limits, Log, Source, StartFailed, Unavailable
 from runners.base.folders import Folders, remove
 from runners.health import healthy
-from runners.isolation import Child, Group, Leader, end, freeze, spawn, thaw, to_end
+from runners.isolation import Child, Group, end, freeze, spawn, thaw, to_end
 from runners.ports import free_port, reachable
 from runners.process.layers import Layers
 from runners.process.notes import Note, Notes, cut, tail
@@ -111,7 +111,7 @@ class ProcessRunner:
     async def healthy(self, instance: Instance) -> bool:
         """As `Runner.healthy`."""
         note = self._notes.read(instance.deployment)
-        if note is None or note.leader != instance.id or not Leader.parse(note.leader).lives():
+        if note is None or note.leader != instance.id or not await asyncio.to_thread(self._notes.lives, note):
             return False
         return await healthy(instance.host, instance.port, note.health)
 

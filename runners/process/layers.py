@@ -77,7 +77,7 @@ class Layers:
             return None
         key = await asyncio.to_thread(deps_key, source, toolchain.base)
         final = self._folders.deps(source.scope, key)
-        async with self._alone(final):
+        async with self._alone(final, log):
             if not final.exists():
                 async with _making(final) as part:
                     await self._install(source, toolchain, part, limits, log)
@@ -103,7 +103,7 @@ class Layers:
             tree = source.path.absolute()
             return output(tree, plan) if plan.kind == "static" else tree
         final = self._folders.artifact(source.scope, artifact_key(source, layer.name if layer else None))
-        async with self._alone(final):
+        async with self._alone(final, log):
             if not final.exists():
                 async with _making(final) as part:
                     await self._build(source, layer, part, limits, log)
@@ -128,9 +128,11 @@ class Layers:
         )
 
     @contextlib.asynccontextmanager
-    async def _alone(self, folder: Path) -> AsyncIterator[None]:
+    async def _alone(self, folder: Path, log: Log | None = None) -> AsyncIterator[None]:
         """One at a time makes a folder; who waited finds it there, or, when the first gave up, makes it."""
         lock = self._locks.setdefault(folder, asyncio.Lock())
+        if lock.locked() and log:
+            log.write("Waiting: the same is being made for another deployment.\n")
         async with lock:
             yield
 

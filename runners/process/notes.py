@@ -70,14 +70,18 @@ class Notes:
         return note if (note.home_id, note.deployment) == (self._home_id, deployment) else None
 
     def running(self) -> Iterator[Note]:
-        """Those whose program lives; one whose note was never written counts when its processes are there.  Blocks."""
+        """Those of which something lives; one whose note was never written counts too.  Blocks."""
         instances = self._folders.home / "instances"
         for folder in sorted(instances.iterdir()) if instances.is_dir() else ():
             note = self.read(folder.name)
-            if note and Leader.parse(note.leader).lives():
+            if note and self.lives(note):
                 yield note
             elif not (folder / "instance.json").exists() and (members := self.group(folder.name).members()):
                 yield Note(self._home_id, folder.name, str(Leader.of(min(members))), "/")
+
+    def lives(self, note: Note) -> bool:
+        """Its program, or at least a child of it, runs.  Blocks."""
+        return Leader.parse(note.leader).lives() or bool(self.group(note.deployment).members())
 
 
 def cut(log: Path) -> None:

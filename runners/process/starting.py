@@ -20,7 +20,8 @@ from runners.process.toolchain import Tools
 _TICK = 0.005  # seconds between two looks
 _LOOK = 12  # ticks between two looks at the kernel's tables, while nothing answers at the port that was asked for
 _PATIENCE = 0.15  # seconds that another port has to stand alone before it is taken
-_SLICE = 2.0  # seconds one port is waited for before all are looked at again
+_SLICE = 2.0  # seconds that the port that was asked for is waited for before all are looked at again
+_OTHER = 0.5  # the same for another port
 
 
 def lay_out(artifact: Artifact, folder: Path) -> None:
@@ -50,10 +51,9 @@ async def answering(child: Child, group: Group, asked: int, plan: Plan, seconds:
         if found is None:
             await asyncio.sleep(_TICK)
             continue
+        at_once = min(left, _SLICE if found.port == asked else _OTHER)
         try:
-            await wait_healthy(
-                reachable(found.ip), found.port, plan.health, deadline=min(left, _SLICE), alive=_living(child)
-            )
+            await wait_healthy(reachable(found.ip), found.port, plan.health, deadline=at_once, alive=_living(child))
         except Unhealthy as error:
             answer = f"answered {error.status}" if error.status else "did not answer"
             told = f"{answer} at {plan.health} on port {found.port}"

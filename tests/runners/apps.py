@@ -96,6 +96,7 @@ def a_source(folder: Path, files: Mapping[str, str], plan: Plan = PYTHON, scope:
     """A tree of these files, in a folder named by what is in them."""
     tree_hash = hashlib.sha1(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()
     tree = folder / "trees" / tree_hash
+    tree.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text(text)
