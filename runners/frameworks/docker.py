@@ -9,8 +9,8 @@ from runners.frameworks.tree import Tree
 
 NAMES = ("Dockerfile", "dockerfile", "Containerfile")
 
-_EXPOSE = re.compile(r"^\s*EXPOSE\s+(.+)$", re.IGNORECASE | re.MULTILINE)
-_VARIABLE = re.compile(r"^\s*(?:ARG|ENV)\s+(\w+)[= ]\"?(\d+)\"?\s*$", re.IGNORECASE | re.MULTILINE)
+_EXPOSE = re.compile(r"^[ \t]*EXPOSE[ \t]+(\S+)", re.IGNORECASE | re.MULTILINE)
+_VARIABLE = re.compile(r"^[ \t]*(?:ARG|ENV)[ \t]+(\w+)[= ]\"?(\d+)\"?[ \t]*$", re.IGNORECASE | re.MULTILINE)
 
 
 def detect(tree: Tree) -> Plan | None:
@@ -29,7 +29,7 @@ def exposed(text: str) -> int | None:
     known = dict(_VARIABLE.findall(text))
     found = None
     for line in _EXPOSE.findall(text):
-        word = line.split()[0].split("/")[0]
+        word = line.split("/")[0]
         word = known.get(word.strip("${}").split(":-")[0], word.rpartition(":-")[2].rstrip("}"))
         if word.isdecimal() and 0 < int(word) < 65536:
             found = int(word)

@@ -10,6 +10,8 @@ from runners.frameworks.tree import ASIDE, Tree, words
 
 Detector = Callable[[Tree], Plan | None]
 
+MAX_FOLDERS = 40  # looked into on each level
+
 FRONT = words("frontend front client web webapp www ui app site dashboard")
 BACK = words("backend back server api service services app src")
 
@@ -37,7 +39,7 @@ def detect(tree: Tree, one: Detector) -> Plan | None:
 
 
 def _found(tree: Tree, one: Detector) -> Iterator[Plan]:
-    for folder in tree.folders:
+    for folder in tree.folders[:MAX_FOLDERS]:
         if folder in ASIDE or folder.startswith("."):
             continue
         below = tree.below(folder)
@@ -45,7 +47,7 @@ def _found(tree: Tree, one: Detector) -> Iterator[Plan]:
         if plan and (plan.kind in ("server", "static") and plan.language != "static"):
             yield _at(plan, folder)
             continue
-        inner = [p for p in (_placed(below, f, one) for f in below.folders) if p]
+        inner = [p for p in (_placed(below, f, one) for f in below.folders[:MAX_FOLDERS]) if p]
         if inner:
             yield from (_at(p, folder) for p in inner)
         elif plan:

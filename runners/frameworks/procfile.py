@@ -10,7 +10,7 @@ from runners.base import Plan
 from runners.frameworks import python
 from runners.frameworks.tree import Tree, words
 
-_LINE = re.compile(r"^([A-Za-z0-9_-]+):[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
+_LINE = re.compile(r"^([A-Za-z0-9_-]+):[ \t]*(\S.*)$", re.MULTILINE)
 _TARGET = re.compile(r"(?:^|\s)['\"]?([A-Za-z_][\w.]*:[A-Za-z_]\w*)")
 _FILE = re.compile(r"(?:^|\s)(?:\./)?([\w./-]+\.(?:py|[cm]?[jt]sx?))(?=\s|$)")
 _SPEAKS = {
@@ -21,7 +21,8 @@ _SPEAKS = {
 
 def web(tree: Tree) -> str | None:
     """The command line of `web:`; the file is read as lines, because `:` and `#` may stand in commands."""
-    return dict(_LINE.findall(tree.text("Procfile"))).get("web")
+    line = dict(_LINE.findall(tree.text("Procfile"))).get("web")
+    return line.rstrip() if line else None
 
 
 def detect(tree: Tree, rest: Callable[[Tree], Plan | None]) -> Plan | None:

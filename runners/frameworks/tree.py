@@ -40,8 +40,9 @@ ASIDE = words(
 )
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_JSON_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
-_JSON_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])', re.DOTALL)
+# What is left open runs to the end, so that a hostile file can't make the search start over and over.
+_JSON_COMMENT = re.compile(r'("(?:\\.|[^"\\])*"?)|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
+_JSON_COMMA = re.compile(r'("(?:\\.|[^"\\])*"?)|,(?=\s*[}\]])', re.DOTALL)
 
 
 class Tree:
@@ -73,7 +74,7 @@ class Tree:
         """Where this tree lies in the one that was read; "." for that one itself."""
         return self._prefix.rstrip("/") or "."
 
-    @property
+    @functools.cached_property
     def folders(self) -> list[str]:
         """Direct sub-folders that have files, by name."""
         return sorted({name.split("/", 1)[0] for name in self.files if "/" in name})

@@ -128,7 +128,7 @@ def _program(package: Package, row: Row | None) -> Plan | None:
 def _elsewhere(package: Package, chosen: tuple[str, str] | None, found: start.Entry | None) -> bool:
     """It only starts what lies in sub-folders with packages of their own, and does not install those."""
     text = " ; ".join(package.spelled(one) for one in package.scripts.values())
-    own = [f for f in package.tree.folders if package.tree.has(f"{f}/package.json")]
+    own = [f for f in package.tree.folders if package.tree.has(f"{f}/package.json")][:20]
     named = [f for f in own if re.search(rf"(?:cd|--prefix|--cwd|-C)[ =](?:\./)?{re.escape(f)}\b", text)]
     if any(re.search(r"\b(?:npm|yarn|pnpm|bun)\s+(?:install|ci|i)\b", text) for _ in named):
         return False

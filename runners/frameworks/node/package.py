@@ -10,6 +10,9 @@ from typing import Any
 
 from runners.frameworks.tree import Tree
 
+MAX_SCRIPT = 4000  # characters; a longer one is no command line
+
+_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|(?<![:\"'`])//[^\n]*", re.DOTALL)
 _RUN = re.compile(
     r"(?<![\w-])(?:npm(?:\s+run(?:-script)?)?|pnpm(?:\s+run)?|yarn(?:\s+run)?|bun\s+run|run-s|node\s+--run)\s+([\w:.-]+)"
 )
@@ -36,7 +39,8 @@ class Package:
 
     @functools.cached_property
     def scripts(self) -> Mapping[str, str]:
-        return {k: v.strip() for k, v in _table(self.raw, "scripts").items() if isinstance(v, str) and v.strip()}
+        found = {k: v.strip() for k, v in _table(self.raw, "scripts").items() if isinstance(v, str)}
+        return {k: v for k, v in found.items() if 0 < len(v) <= MAX_SCRIPT}
 
     def has(self, *names: str) -> str | None:
         """The first of these packages that it names."""
@@ -55,7 +59,7 @@ class Package:
                 return found.group(0)
             return self.spelled(inner, depth - 1)
 
-        return _RUN.sub(written, text)[:4000]
+        return _RUN.sub(written, text, count=8)
 
     def config(self, *stems: str) -> str:
         """The text of the first configuration file with one of these names, whatever its ending."""
@@ -76,7 +80,7 @@ class Package:
 
 def without_comments(code: str) -> str:
     """JavaScript without line and block comments; strings that look like them suffer, which does not matter here."""
-    return re.sub(r"/\*.*?\*/|(?<![:\"'`])//[^\n]*", "", code, flags=re.DOTALL)
+    return _COMMENT.sub("", code)
 
 
 def _table(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -85,5 +89,13 @@ def _table(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _yaml_list(text: str, key: str) -> list[str]:
-    found = re.search(rf"^{key}:[ \t]*(?:#.*)?\n((?:[ \t]*(?:-.*|#.*)?\n?)*)", text, re.MULTILINE)
-    return re.findall(r"^\s*-\s*[\"']?([^\"'#\n]+?)[\"']?\s*(?:#.*)?$", found.group(1), re.MULTILINE) if found else []
+    """The items of one list of a simple YAML file."""
+    found: list[str] = []
+    inside = False
+    for line in text.splitlines():
+        item = line.split(" #")[0].strip()
+        if line[:1] not in (" ", "\t", "-", "#", ""):
+            inside = item == f"{key}:"
+        elif inside and item.startswith("-"):
+            found.append(item[1:].strip().strip("'\""))
+    return found

@@ -130,7 +130,7 @@ def vite(package: Package) -> Shape:
     out = (told.group(1) if told else folder) or "dist"
     if below and not told:
         out = _joined(below, out)
-    moved = re.search(r"\bbase\s*:[^,}\n]*['\"`]/[\w-]", config)
+    moved = re.search(r"\bbase\s*:[^,}\n]{0,80}['\"`]/[\w-]", config)
     return Shape(
         static=out.removeprefix("./").rstrip("/"),
         fallback=True,

@@ -32,7 +32,10 @@ def detect(package: Package, one: Callable[[Tree], Plan | None]) -> Plan | None:
 def members(package: Package) -> list[str]:
     """Folders with a package.json that the workspace patterns name."""
     patterns = [one.removeprefix("./").rstrip("/") for one in package.workspaces]
-    wanted, refused = [p for p in patterns if not p.startswith("!")], [p[1:] for p in patterns if p.startswith("!")]
+    wanted, refused = (
+        [p for p in patterns[:50] if not p.startswith("!")],
+        [p[1:] for p in patterns if p.startswith("!")],
+    )
     return list(_matching(package.tree, wanted, refused))[:MAX_MEMBERS]
 
 

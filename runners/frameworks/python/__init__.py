@@ -26,8 +26,8 @@ def app(tree: Tree) -> Plan | None:
     found = django.detect(tree)
     if found:
         return assets.with_assets(tree, installed(tree, found, needs=("gunicorn", "django")))
-    hit = next((hit for hit in hits.find(tree) if _belongs(tree, hit.module.path)), None)
-    return assets.with_assets(tree, _served(tree, hit)) if hit else None
+    ways = hits.find(tree, lambda hit: _belongs(tree, hit.module.path))
+    return assets.with_assets(tree, _served(tree, ways[0])) if ways else None
 
 
 def script(tree: Tree) -> Plan | None:
@@ -146,7 +146,7 @@ def _belongs(tree: Tree, path: str) -> bool:
     if not folder:
         return True
     while folder:
-        if install.has_manifest(tree.below(folder)):
+        if install.has_manifest(tree, folder):
             return False
         folder = folder_of(folder)
     top = path.split("/", maxsplit=1)[0]

@@ -37,7 +37,7 @@ def _folder(tree: Tree) -> str | None:
     if _builds(tree):
         return ""
     for folder in tree.folders:
-        if not _builds(tree.below(folder)):
+        if not (tree.has(f"{folder}/package.json") and _builds(tree.below(folder))):
             continue
         served = re.compile(rf"\b{re.escape(folder)}[\"']?\s*[/,]\s*[\"']?(?:dist|build|out)\b")
         if any(served.search(tree.text(name)) for name in candidates(tree)[:40]):

@@ -10,8 +10,8 @@ from runners.frameworks.python.install import has_manifest
 from runners.frameworks.tree import Tree, folder_of
 
 _SETTINGS = re.compile(r"DJANGO_SETTINGS_MODULE[\"']\s*[,\]]\s*=?\s*[\"']([\w.]+)[\"']")
-_WSGI = re.compile(r"^\s*WSGI_APPLICATION\s*=\s*[\"']([\w.]+)\.(\w+)[\"']", re.MULTILINE)
-_STATIC_ROOT = re.compile(r"^\s*STATIC_ROOT\s*=", re.MULTILINE)
+_WSGI = re.compile(r"^[ \t]*WSGI_APPLICATION\s*=\s*[\"']([\w.]+)\.(\w+)[\"']", re.MULTILINE)
+_STATIC_ROOT = re.compile(r"^[ \t]*STATIC_ROOT\s*=", re.MULTILINE)
 _SQLITE = re.compile(r"django\.db\.backends\.sqlite3|sqlite://", re.IGNORECASE)
 
 
@@ -59,7 +59,7 @@ def _manage(tree: Tree) -> str | None:
     if tree.has("manage.py"):
         return "manage.py"
     found = [name for name in tree.ending("/manage.py", depth=2) if "DJANGO_SETTINGS_MODULE" in tree.text(name)]
-    if found and has_manifest(tree) and not has_manifest(tree.below(folder_of(found[0]))):
+    if found and has_manifest(tree) and not has_manifest(tree, folder_of(found[0])):
         return found[0]
     return None
 

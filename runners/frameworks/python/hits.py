@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from runners.frameworks.python import source
 from runners.frameworks.python.rows import FACTORY, NAMING, ROWS, Row
@@ -25,10 +25,17 @@ class Hit:
     evidence: str = ""
 
 
-def find(tree: Tree) -> list[Hit]:
-    modules = source.modules(tree, NAMING)
-    found = [hit for module in modules for hit in _of(tree, module)]
-    return sorted(found, key=lambda hit: _rank(hit, modules))
+def find(tree: Tree, wanted: Callable[[Hit], bool]) -> list[Hit]:
+    """Deeper folders are only read when the ones above have no app."""
+    modules: list[Module] = []
+    found: list[Hit] = []
+    for depth in range(source.MAX_DEPTH + 1):
+        new = source.modules(tree, NAMING, depth)
+        modules += new
+        found += [hit for module in new for hit in _of(tree, module)]
+        if any(hit.row.name and hit.row.makes and wanted(hit) for hit in found):
+            break
+    return [hit for hit in sorted(found, key=lambda hit: _rank(hit, modules)) if wanted(hit)]
 
 
 def _of(tree: Tree, module: Module) -> Iterator[Hit]:

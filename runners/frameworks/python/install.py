@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import posixpath
 import re
 from collections.abc import Callable, Iterable
 from shlex import quote
@@ -25,10 +26,11 @@ REQUIREMENTS = (
         "requirements.txt.txt",
     ),  # misspelt
 )
+MANIFESTS = (*REQUIREMENTS, "pyproject.toml", "Pipfile", "setup.py", "setup.cfg", "uv.lock")
 
 _NAME = re.compile(r"^\s*([A-Za-z0-9][\w.-]*)")
-_INCLUDE = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)[ =]*(\S+)", re.MULTILINE)
-_LOCAL = re.compile(r"^\s*(?:(?:-e|--editable)[ =]+|\.{1,2}(?:/|\s*$)|file:|\S+\s*@\s*file:)", re.MULTILINE)
+_INCLUDE = re.compile(r"^[ \t]*(?:-r|-c|--requirement|--constraint)[ =]*(\S+)", re.MULTILINE)
+_LOCAL = re.compile(r"^[ \t]*(?:(?:-e|--editable)[ =]+|\.{1,2}(?:/|[ \t]*$)|file:|\S+[ \t]*@[ \t]*file:)", re.MULTILINE)
 _PEP723 = re.compile(r"(?m)^# /// script\s*$\n((?:^#(?:| .*)$\n)+?)^# ///\s*$")
 _VERSION = re.compile(r"(\d+\.\d+)")
 
@@ -51,8 +53,10 @@ def needs(tree: Tree) -> Needs | None:
     return next((found for source in SOURCES if (found := source(tree))), None)
 
 
-def has_manifest(tree: Tree) -> bool:
-    return tree.first(*REQUIREMENTS, "pyproject.toml", "Pipfile", "setup.py", "setup.cfg", "uv.lock") is not None
+def has_manifest(tree: Tree, folder: str = "") -> bool:
+    """The folder says itself which packages it needs."""
+    at = f"{folder}/" if folder else ""
+    return any(tree.has(at + name) for name in MANIFESTS)
 
 
 def apply(plan: Plan, found: Needs) -> Plan:
@@ -190,7 +194,7 @@ def _with_includes(tree: Tree, name: str) -> tuple[str, ...]:
             continue
         found.append(one)
         folder = folder_of(one)
-        waiting += [f"{folder}/{more}" if folder else more for more in _INCLUDE.findall(tree.text(one))]
+        waiting += [posixpath.normpath(posixpath.join(folder, more)) for more in _INCLUDE.findall(tree.text(one))]
     return tuple(found)
 
 
@@ -246,7 +250,7 @@ def _setup(tree: Tree) -> Needs | None:
 
 def script_needs(text: str, file: str) -> Needs | None:
     """A script that names its dependencies in its own head (PEP 723)."""
-    found = _PEP723.search(text)
+    found = _PEP723.search(text[:20_000])
     if not found:
         return None
     head = "\n".join(line[2:] for line in found.group(1).splitlines())

@@ -172,7 +172,7 @@ ROWS: tuple[Row, ...] = (
     _script("tornado", "tornado.web", calls=r"\.listen\(|\.bind\(", package="tornado", port=8888),
     _script("pyramid", "pyramid.config", calls=r"serve_forever\(|\bserve\(", package="pyramid", port=6543),
     _script("cherrypy", "cherrypy", calls=r"quickstart\(|engine\.start\(", package="cherrypy", port=8080),
-    _script("bottle", "bottle", calls=r"(?m)^\s*(bottle\.)?run\(", package="bottle", port=8080),
+    _script("bottle", "bottle", calls=r"(?m)^[ \t]*(bottle\.)?run\(", package="bottle", port=8080),
     _script("flask", "flask", calls=r"\.run\(", package="flask", port=5000),
     _script("fastapi", "fastapi", calls=r"uvicorn\.run\(", package="fastapi"),
     _script(

@@ -14,9 +14,13 @@ ASIDE_FILE = re.compile(
     r"(^|/)(test_[^/]*|[^/]*_test|conftest|setup|noxfile|tasks|fabfile|gunicorn[^/]*conf[^/]*)\.py$"
 )
 MAX_FILES = 150
+MAX_DEPTH = 3  # folders down
+MAX_PARSED = 200_000  # characters of one file that are parsed; a longer one is read line by line
 
 _OBJECT = re.compile(r"^(\w+)\s*(?::[^=\n]+)?=\s*([\w.]+)\(", re.MULTILINE)
-_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+([^\n(#]+)|import\s+([\w.]+)(?:\s+as\s+(\w+))?)", re.MULTILINE)
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from\s+([\w.]+)\s+import\s+([^\n(#]+)|import\s+([\w.]+)(?:\s+as\s+(\w+))?)", re.MULTILINE
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,15 +64,15 @@ class Module:
 
 def candidates(tree: Tree) -> list[str]:
     """Python files that may hold an app, shallowest first."""
-    names = (n for n in tree.ending(".py", depth=3) if not ASIDE_FILE.search(n))
+    names = (n for n in tree.ending(".py", depth=MAX_DEPTH) if not ASIDE_FILE.search(n))
     return [n for n in names if not ASIDE.intersection(n.split("/")[:-1])][:MAX_FILES]
 
 
-def modules(tree: Tree, naming: re.Pattern[str]) -> list[Module]:
-    """Those candidates whose text names something we look for, read."""
+def modules(tree: Tree, naming: re.Pattern[str], depth: int) -> list[Module]:
+    """Those candidates of one depth whose text names something we look for, read."""
     found = []
     for name in candidates(tree):
-        text = tree.text(name)
+        text = tree.text(name) if name.count("/") == depth else ""
         if naming.search(text):
             found.append(read(name, text))
     return found
@@ -77,6 +81,9 @@ def modules(tree: Tree, naming: re.Pattern[str]) -> list[Module]:
 def read(path: str, text: str) -> Module:
     """Never raises: a file that this Python can't parse is read line by line instead."""
     module = Module(path, text)
+    if len(text) > MAX_PARSED:
+        _read_lines(module)
+        return module
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

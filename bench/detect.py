@@ -1,0 +1,53 @@
+"""How long one detection takes: read the tree, answer with a plan.  `python -m bench.detect [FOLDER] [ROUNDS]`.
+
+FOLDER holds projects as `<name>/src`; without it, the small projects of the test suite.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from runners.frameworks import NotDetected, Tree, detect
+
+APPS = Path(__file__).parents[1] / "tests" / "apps"
+
+
+def once(folder: Path) -> float:
+    """Milliseconds of one detection."""
+    started = time.perf_counter()
+    try:
+        detect(Tree.read(folder))
+    except NotDetected:
+        pass
+    return (time.perf_counter() - started) * 1000
+
+
+def p95(values: list[float]) -> float:
+    return statistics.quantiles(values, n=20)[-1]
+
+
+def main(apps: Path = APPS, rounds: int = 30) -> None:
+    """Each project once to warm the file system's cache, then `rounds` times."""
+    folders = sorted(path for path in apps.glob("*/src"))
+    cold = [once(folder) for folder in folders]
+    each = {folder.parent.name: [once(folder) for _ in range(rounds)] for folder in folders}
+    warm = [value for values in each.values() for value in values]
+    table = Table(title=f"{len(folders)} projects, {rounds} rounds, milliseconds")
+    for column in ("", "median", "p95", "worst"):
+        table.add_column(column, justify="left" if not column else "right")
+    rows = {"first time": cold, "warm": warm}
+    slowest = sorted(each.items(), key=lambda item: -statistics.median(item[1]))[:5]
+    for name, values in [*rows.items(), *slowest]:
+        table.add_row(name, *(f"{value:.2f}" for value in (statistics.median(values), p95(values), max(values))))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    words = sys.argv[1:]
+    main(Path(words[0]) if words else APPS, int(words[1]) if len(words) > 1 else 30)
