@@ -15,6 +15,7 @@ from aiohttp.typedefs import Middleware
 from demo.github.actions.checks import Checks
 from demo.github.hooks import HookDelivery, Hooks
 from demo.github.hub import PERMISSIONS, Hub
+from demo.github.pages import Pages
 from demo.github.records import Call, User
 from demo.github.rest import Rest
 from demo.github.smart_http import SmartHttp
@@ -91,6 +92,7 @@ class DemoGitHub(Checks):
         app = web.Application(middlewares=self._middlewares, client_max_size=_LARGEST)
         app.add_routes(list(self._rest.routes()))
         app.add_routes(SmartHttp(self).routes())
+        app.add_routes(Pages(self).routes())
         return app
 
     @contextlib.asynccontextmanager

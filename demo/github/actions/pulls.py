@@ -60,6 +60,7 @@ class Pulls(Repositories):
             )
             target.pulls[pull.number] = pull
             await self.follow(pull, head_sha)
+        self._log(pull, author, "began with", head_sha)
         self.tell_of_pull(pull, "opened", author)
         return pull.number
 
