@@ -38,7 +38,7 @@ BUILDS = Histogram(
 _SECRETS = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), "***"),
     (re.compile(r"(?:gh[a-z]|github_pat)_[A-Za-z0-9._-]{20,}"), "***"),  # installation tokens are 40 or ~520 long
-    (re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"), "***"),  # a JSON Web Token
+    (re.compile(r"(?<![\w-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"), "***"),  # a JSON Web Token
     (re.compile(r"(://)[^/\s@\"'<>]+@"), r"\1***@"),
     (
         re.compile(r"(authorization\W{1,6}(?:(?:bearer|basic|token)\s+)?)[^\s\"',]+", re.IGNORECASE),

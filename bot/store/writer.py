@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 _POLL = 0.05  # seconds between looks for other processes' commits
@@ -23,6 +24,14 @@ _log = logging.getLogger(__name__)
 class _Job:
     run: Callable[[Session], Any]
     future: Future[Any] = field(default_factory=Future)
+
+
+class _NotBegun(Exception):
+    """The write lock can't be had: another process keeps it, or the disk does not answer."""
+
+    def __init__(self, reason: DBAPIError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 class Writer:
@@ -95,6 +104,10 @@ class Writer:
         before = self._raw.total_changes
         try:
             results = self._together(batch)
+        except _NotBegun as error:  # one by one, each would wait as long
+            for job in batch:
+                job.future.set_exception(error.reason)
+            return
         except BaseException as error:
             if len(batch) == 1:
                 batch[0].future.set_exception(error)
@@ -110,6 +123,10 @@ class Writer:
     def _together(self, batch: list[_Job]) -> list[Any]:
         results = []
         with Session(self._connection, expire_on_commit=False) as session:
+            try:
+                session.connection()
+            except DBAPIError as error:
+                raise _NotBegun(error) from error
             for job in batch:
                 results.append(job.run(session))
                 session.flush()

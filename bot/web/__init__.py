@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -41,7 +42,7 @@ class Proxy(Protocol):
 
 def application(settings: Settings, store: Store, *, proxy: Proxy, ready: Ready) -> web.Application:
     """Everything that answers on our port.  Run it with `runner`."""
-    app = web.Application(client_max_size=LIMIT + 64 * 1024, middlewares=[_by_host(proxy), _guarded])
+    app = web.Application(client_max_size=LIMIT + 64 * 1024, middlewares=[_by_host(proxy, settings), _guarded])
     door = Webhook(store, settings.github_webhook_secret)
     pages = Pages(settings, store)
     health = _Health(store, ready)
@@ -81,10 +82,13 @@ _HEADERS = {
 }
 
 
-def _by_host(proxy: Proxy) -> Middleware:
+def _by_host(proxy: Proxy, settings: Settings) -> Middleware:
+    own = urlsplit(settings.public_url).hostname  # ours also when it lies below the previews' domain
+
     @web.middleware
     async def by_host(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if proxy.serves(host_of(request.headers.get("Host", ""))):
+        host = host_of(request.headers.get("Host", ""))
+        if host != own and proxy.serves(host):
             return await proxy.handle(request)
         return await handler(request)
 

@@ -24,9 +24,9 @@ from runners.proxy import SERVER_OPTIONS, Proxy
 SECRET = "a secret with ünicode"
 
 
-def settings(home: Path) -> Settings:
+def settings(home: Path, base_url: str = "http://localhost:8000") -> Settings:
     return Settings(  # type: ignore[call-arg]
-        SLIPWAY_HOME=home, SLIPWAY_BASE_URL="http://localhost:8000", github_webhook_secret=SECRET, github_app_id="1"
+        SLIPWAY_HOME=home, SLIPWAY_BASE_URL=base_url, github_webhook_secret=SECRET, github_app_id="1"
     )
 
 
@@ -76,7 +76,7 @@ class Door:
 
 
 @asynccontextmanager
-async def opened(store: Store, home: Path) -> AsyncIterator[Door]:
+async def opened(store: Store, home: Path, **how: str) -> AsyncIterator[Door]:
     """The application, listening."""
     problems: list[str] = []
 
@@ -84,7 +84,7 @@ async def opened(store: Store, home: Path) -> AsyncIterator[Door]:
         return problems
 
     proxy = Proxy("localhost", wake=_no_wake)
-    app = web.application(settings(home), store, proxy=proxy, ready=ready)
+    app = web.application(settings(home, **how), store, proxy=proxy, ready=ready)
     runner = web.runner(app, **SERVER_OPTIONS)
     await runner.setup()
     site = http.TCPSite(runner, "127.0.0.1", 0)

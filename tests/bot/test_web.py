@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 from aiohttp import web as http
 
 from bot import web
+from bot.store import Store
 from runners.base import Target
-from tests.bot.door import Door
+from tests.bot.door import Door, opened
 
 ID = "0123456789abcdef"
 
@@ -85,3 +87,9 @@ async def test_a_preview_gets_its_bodies_as_they_were_sent(door: Door) -> None:
         assert response.status == 200
     assert got == [body]
     await runner.cleanup()
+
+
+async def test_our_own_name_is_ours_also_below_the_previews_domain(store: Store, tmp_path: Path) -> None:
+    async with opened(store, tmp_path, base_url="http://slipway.localhost:8000") as door:
+        assert (await door.get("/healthz", Host="slipway.localhost:8000"))[0].status == 200
+        assert (await door.get("/healthz", Host="pr-1.localhost:8000"))[0].status == 404

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -26,7 +27,7 @@ def session(url: str) -> Iterator[Session]:
     database.dispose()
 
 
-def put(session: Session, key: str = "1#1", *, now: float = 0.0, run_at: float = 0.0, **order: object) -> int:
+def put(session: Session, key: str = "1#1", *, now: float = 0.0, run_at: float = 0.0, **order: Any) -> int:
     delivery = queue.accept(
         session,
         f"g{next(GUIDS)}",
@@ -34,7 +35,7 @@ def put(session: Session, key: str = "1#1", *, now: float = 0.0, run_at: float =
         {},
         Order(key, **order),
         now,
-        run_at=run_at,  # type: ignore[arg-type]
+        run_at=run_at,
     )
     assert delivery and delivery.id
     return delivery.id
@@ -53,8 +54,8 @@ def state(session: Session, number: int) -> Work:
     return session.get_one(Delivery, number).state
 
 
-def end(session: Session, number: int, state: Work = Work.DONE, attempt: int = 1, **how: object) -> Work | None:
-    return queue.finish(session, number, attempt, state, 1.0, **how)  # type: ignore[arg-type]
+def end(session: Session, number: int, state: Work = Work.DONE, attempt: int = 1, **how: Any) -> Work | None:
+    return queue.finish(session, number, attempt, state, 1.0, **how)
 
 
 def test_a_delivery_keeps_what_it_came_with(session: Session) -> None:
@@ -180,7 +181,7 @@ def test_only_the_current_claim_can_end_a_delivery(session: Session) -> None:
     claim(session)
     queue.release_all(session, 0)
     claim(session)
-    ran = []
+    ran: list[Session] = []
     assert end(session, one, attempt=1, apply=ran.append) is None
     assert queue.fail(session, one, 1, "late", 0) is None
     assert state(session, one) == Work.RUNNING

@@ -48,7 +48,7 @@ class Queue(RuleBasedStateMachine):
         migrate(url)
         self.database = engine.writing(url)
         with self.database.connect() as connection:  # the pool's only one; nobody pulls a plug here
-            connection.connection.execute("PRAGMA synchronous = OFF")  # type: ignore[attr-defined]
+            connection.connection.execute("PRAGMA synchronous = OFF")
         self.now = 0.0
         self.rows: list[Model] = []
 

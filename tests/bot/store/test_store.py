@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlmodel import Session
+from sqlmodel import Session, insert
 
 from bot.errors import Misconfigured
 from bot.models import Effect
-from bot.store import Store
+from bot.store import Store, engine
 
 
 def add(session: Session, key: str) -> Effect:
@@ -26,6 +29,23 @@ def count_up(session: Session, key: str) -> int:
     row.remote_id = (row.remote_id or 0) + 1
     session.add(row)
     return row.remote_id
+
+
+@asynccontextmanager
+async def busy_writer(store: Store) -> AsyncIterator[None]:
+    """What is submitted in this block waits until its end."""
+    begun, held = threading.Event(), threading.Event()
+
+    def hold(_session: Session) -> None:
+        begun.set()
+        held.wait(10)
+
+    holding = asyncio.ensure_future(store.write(hold))
+    await asyncio.to_thread(begun.wait, 10)
+    yield
+    await asyncio.sleep(0)  # all tasks made in the block have submitted theirs
+    held.set()
+    await holding
 
 
 def find(session: Session, key: str) -> Effect | None:
@@ -57,23 +77,16 @@ async def test_a_function_that_raises_leaves_nothing(store: Store) -> None:
 
 
 async def test_what_waits_together_is_committed_together(store: Store) -> None:
-    held = threading.Event()
-    first = asyncio.ensure_future(store.write(lambda _: held.wait(10)))
-    others = [asyncio.ensure_future(store.write(add, str(number))) for number in range(50)]
-    await asyncio.sleep(0)  # all are submitted
     before = store.changed
-    held.set()
-    await asyncio.gather(first, *others)
+    async with busy_writer(store):
+        writes = [asyncio.ensure_future(store.write(add, str(number))) for number in range(50)]
+    await asyncio.gather(*writes)
     assert store.changed == before + 1
 
 
 async def test_callers_in_one_commit_have_rows_of_their_own(store: Store) -> None:
-    held = threading.Event()
-    first = asyncio.ensure_future(store.write(lambda _: held.wait(10)))
-    counts = [asyncio.ensure_future(store.write(count_and_return)) for _ in range(3)]
-    await asyncio.sleep(0)
-    held.set()
-    await first
+    async with busy_writer(store):
+        counts = [asyncio.ensure_future(store.write(count_and_return)) for _ in range(3)]
     assert [row.remote_id for row in await asyncio.gather(*counts)] == [1, 2, 3]
 
 
@@ -90,22 +103,30 @@ async def test_no_update_is_lost_between_two_processes(store: Store, url: str) -
     other.close()
 
 
+async def test_what_waits_for_a_lock_waits_together(store: Store, url: str) -> None:
+    await store.write(lambda _: store._writer._raw.execute("PRAGMA busy_timeout = 100"))  # ms, else 30 s
+    foreign = sqlite3.connect(engine.path_of(url), isolation_level=None)
+    foreign.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    results = await asyncio.gather(*(store.write(add, str(number)) for number in range(50)), return_exceptions=True)
+    assert time.monotonic() - began < 2.5  # one by one it were five seconds
+    assert {type(result) for result in results} == {OperationalError}
+    foreign.close()
+    await store.write(add, "a")
+
+
 async def test_a_writer_that_is_called_off_in_time_does_not_write(store: Store) -> None:
-    held = threading.Event()
-    first = asyncio.ensure_future(store.write(lambda _: held.wait(10)))
-    second = asyncio.ensure_future(store.write(add, "a"))
-    await asyncio.sleep(0)
-    second.cancel()
-    await asyncio.sleep(0)
-    held.set()
-    await first
+    async with busy_writer(store):
+        write = asyncio.ensure_future(store.write(add, "a"))
+        await asyncio.sleep(0)
+        write.cancel()
     await store.write(add, "b")
     assert await store.read(find, "a") is None
 
 
 async def test_readers_cannot_write(store: Store) -> None:
     with pytest.raises(OperationalError, match="readonly"):
-        await store.read(lambda session: (add(session, "a"), session.flush()))
+        await store.read(lambda session: session.execute(insert(Effect).values(key="a", asked_at=0)))
 
 
 async def test_a_change_is_heard(store: Store) -> None:
@@ -155,11 +176,8 @@ def test_only_one_worker_at_a_time(store: Store, url: str) -> None:
 
 
 async def test_closing_writes_what_was_asked_for(store: Store, url: str) -> None:
-    held = threading.Event()
-    writes = [asyncio.ensure_future(store.write(lambda _: held.wait(10)))]
-    writes += [asyncio.ensure_future(store.write(add, str(number))) for number in range(9)]  # type: ignore[arg-type]
+    writes = [asyncio.ensure_future(store.write(add, str(number))) for number in range(9)]
     await asyncio.sleep(0)
-    held.set()
     store.close()
     await asyncio.gather(*writes)
     again = Store.open(url)
