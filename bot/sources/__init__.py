@@ -121,8 +121,10 @@ class Sources:
             tree = await self._tree_of(mirror, sha)
             await self._git("update-ref", "-d", f"refs/slipway/{sha}", repository=mirror)
             held = await self._git("for-each-ref", "--format=%(tree)", "refs/slipway", repository=mirror)
-            if tree is not None and tree not in held.decode().split():
-                await asyncio.to_thread(_vanish, self._trees / str(project_id) / tree)
+            path = self._trees / str(project_id) / (tree or "none")
+            going = _hidden(path) if tree not in held.decode().split() else None
+        if going is not None:
+            await asyncio.to_thread(shutil.rmtree, going, ignore_errors=True)
         async with self._fetching.setdefault(project_id, asyncio.Lock()):
             if await asyncio.to_thread(_untidy, mirror):
                 await self._git("repack", "-d", "--quiet", "--geometric=2", repository=mirror, nice=True)
@@ -280,9 +282,17 @@ def _untidy(mirror: Path) -> bool:
 
 def _vanish(path: Path) -> None:
     """Remove a file, or a folder that is out of sight at once."""
-    if not path.is_dir():
+    going = _hidden(path)
+    if going is None:
         path.unlink(missing_ok=True)
-        return
+    else:
+        shutil.rmtree(going, ignore_errors=True)
+
+
+def _hidden(path: Path) -> Path | None:
+    """Where a folder awaits its removal, which takes a while: nobody need wait for that."""
+    if not path.is_dir():
+        return None
     going = path.with_name(f"{trees.LEFT_OVER}{secrets.token_hex(6)}")
     path.rename(going)
-    shutil.rmtree(going, ignore_errors=True)
+    return going
