@@ -96,6 +96,7 @@ async def _work(
 ) -> Service:
     github = await stack.enter_async_context(GitHub(settings, clock=clock))
     sources = Sources(settings.home.absolute(), settings.github_server_url, clock)
+    stack.push_async_callback(sources.close)
     limits = Limits(memory=settings.build_memory_mb * 1024 * 1024, cpus=settings.cpus, seconds=settings.build_seconds)
     builds = Builds(store, runner, limits, clock)
     previews = Previews(settings, store, github, sources, runner, router, builds, clock)
