@@ -151,6 +151,10 @@ class DockerRunner:
         else:
             await self._layers.forget(artifact)
 
+    async def settle(self) -> None:
+        """Wait until spares that are being made or removed are."""
+        await self._pool.settle()
+
     async def close(self) -> None:
         """Remove the spares and let go of the engine; instances run on."""
         await self._pool.close()
@@ -173,7 +177,11 @@ class DockerRunner:
         artifact, plan = launch.artifact, launch.artifact.the_plan()
         if artifact.kind == "image":
             env = wished(launch, plan.port or PORT)
-            return env, await self._berths.make_image(launch, env, port_of(env, PORT))
+            try:
+                return env, await self._berths.make_image(launch, env, port_of(env, PORT))
+            except Refused as refused:
+                hint = "Look at CMD and ENTRYPOINT in the Dockerfile."
+                raise StartFailed(f"The image can't be started: {refused}", step="start", hint=hint) from refused
         if not plan.start:
             raise StartFailed("There is nothing to start.", step="start", hint="Give the project a start command.")
         image = await self._images.base_id(plan, log)

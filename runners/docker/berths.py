@@ -32,7 +32,10 @@ _GATE = "/slipway"
 _WAIT = f"read -r _ <{_GATE}/gate; exec /bin/sh {_GATE}/run"
 _LOOK = f"until [ -e {_GATE}/run ]; do sleep 0.1; done; exec /bin/sh {_GATE}/run"  # no pipe reaches into a VM
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_WRITTEN = (".db", ".sqlite", ".sqlite3")  # committed files that programs write into
+# Committed files that programs are known to write into; all others of a large tree can be replaced, not changed.
+_STORES = (".db", ".sqlite", ".sqlite3")
+_NOTES = (".json", ".csv", ".tsv", ".txt", ".log", ".yaml", ".yml", ".xml")
+_NOTE_BYTES = 1_000_000  # larger ones are no notes
 _GROUP = {"TINI_KILL_PROCESS_GROUP": "1"}  # a signal reaches the program, not only the shell before it
 
 
@@ -301,5 +304,11 @@ def _prepare_upper(overlay: Overlay, uid: int) -> None:
                 (inside / name).mkdir()
                 shutil.copymode(Path(folder, name), inside / name)
         for name in names:
-            if name.endswith(_WRITTEN) and not Path(folder, name).is_symlink():
+            if _is_written(Path(folder, name)):
                 shutil.copy2(Path(folder, name), inside / name)
+
+
+def _is_written(path: Path) -> bool:
+    if not path.name.endswith(_STORES + _NOTES) or path.is_symlink():
+        return False
+    return path.name.endswith(_STORES) or path.stat().st_size <= _NOTE_BYTES

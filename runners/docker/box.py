@@ -8,6 +8,9 @@ from typing import Any
 
 from runners.base import Limits
 
+# Microseconds, the kernel's usual one.  Not the engine's "nano CPUs": those can't be changed later with the SDK.
+PERIOD = 100_000
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Box:
@@ -54,7 +57,8 @@ class Box:
             "security_opt": ["no-new-privileges"],
             "mem_limit": limits.memory,
             "memswap_limit": limits.memory,
-            "nano_cpus": int(min(limits.cpus, processors) * 1e9),
+            "cpu_period": PERIOD,
+            "cpu_quota": int(min(limits.cpus, processors) * PERIOD),
             "pids_limit": limits.pids,
             "ulimits": [Ulimit(name="nofile", soft=limits.files, hard=limits.files)],
             "log_config": LogConfig(type="json-file", config={"max-size": "4m", "max-file": "2"}),

@@ -14,10 +14,9 @@ from typing import IO, Any
 
 from runners.base import BuildFailed, Limits, Log, Source, Unavailable
 from runners.base.folders import read_inside
+from runners.docker.box import PERIOD
 from runners.docker.engine import Engine
 from runners.isolation import to_end
-
-_PERIOD = 100_000  # microseconds: the kernel's usual accounting period for CPU quotas
 
 
 class DockerfileBuild:
@@ -68,8 +67,8 @@ class DockerfileBuild:
             "networkmode": self._engine.prefix,
             "memory": self._limits.memory,
             "memswap": self._limits.memory,
-            "cpuperiod": _PERIOD,
-            "cpuquota": int(self._limits.cpus * _PERIOD),
+            "cpuperiod": PERIOD,
+            "cpuquota": int(self._limits.cpus * PERIOD),
             "t": tag,
             "rm": "1",
             "forcerm": "1",

@@ -46,6 +46,7 @@ net.createServer({allowHalfOpen: true}, (a) => {
   a.on('error', () => b.destroy()); b.on('error', () => a.destroy());
 }).listen(+port, here);
 """
+_INTERPRETERS = "command -v python3 || command -v node"
 _FORWARD = (
     'if command -v python3 >/dev/null; then exec python3 -c "$1" "$3" "$4" "$5" "$6"; fi; '
     'if command -v node >/dev/null; then exec node -e "$2" "$3" "$4" "$5" "$6"; fi; exit 127'
@@ -151,7 +152,7 @@ class Doors:
         """Let a program that only talks to itself be reached on the container's own address."""
         port = self._asked if self._berth.published else found.port
         there = found.ip if not self._open(found) else "127.0.0.1"
-        have = await self._exec(["/bin/sh", "-c", "command -v python3 || command -v node"], detach=False)
+        have = await self._exec(["/bin/sh", "-c", _INTERPRETERS], detach=False)
         if not have:
             raise StartFailed(
                 f"it listens on {found.ip}, port {found.port}, where only itself can reach it",

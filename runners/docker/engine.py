@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runners.base import RunnerError, Unavailable
-from runners.docker.box import Box
+from runners.docker.box import PERIOD, Box
 
 MANAGED, HOME, DEPLOYMENT, KIND = "slipway.managed", "slipway.home", "slipway.deployment", "slipway.kind"
 NOBODY = 65534  # the user and group that own nothing, in every image
@@ -186,8 +186,7 @@ class Engine:
 
     async def set_cpus(self, name: str, cpus: float) -> None:
         """Change how many processors' time it gets, while it runs."""
-        period = 100_000  # microseconds, the kernel's usual one; the SDK knows no nano_cpus here
-        await self.call("update_container", name, cpu_period=period, cpu_quota=int(cpus * period))
+        await self.call("update_container", name, cpu_period=PERIOD, cpu_quota=int(cpus * PERIOD))
 
     def deployment(self, listed: dict[str, Any]) -> str | None:
         """What a listed container runs; None for builds, and for spares that wait."""

@@ -7,7 +7,7 @@ import codecs
 import threading
 from typing import Any
 
-from runners.base import Log
+from runners.base import Log, Unavailable
 from runners.base.failures import clean
 from runners.docker.box import Box
 from runners.docker.engine import Engine, Refused
@@ -60,6 +60,13 @@ class Follow:
             raise
         if self._left.is_set():
             self._close()
+        try:
+            self._tell()
+        finally:
+            self._stream._response.close()
+
+    def _tell(self) -> None:
+        """Pass on whole lines."""
         decode, rest = codecs.getincrementaldecoder("utf-8")("replace").decode, ""
         try:
             for chunk in self._stream:
@@ -70,10 +77,17 @@ class Follow:
                     self._log.write(clean(lines) + newline)
         except (OSError, ValueError):  # closed by `leave` while we read
             return
-        finally:
-            if rest:
-                self._log.write(clean(rest) + "\n")
-            self._stream._response.close()
+        rest = rest if self._left.is_set() else self._unended() or rest
+        if rest:
+            self._log.write(clean(rest) + "\n")
+
+    def _unended(self) -> str:
+        """A last line without its end: the engine keeps it, and often forgets to send it to who follows."""
+        try:
+            last = bytes(self._engine.ask("logs", self._name, tail=1))
+        except Unavailable:  # removed meanwhile
+            return ""
+        return "" if last.endswith(b"\n") else last.decode("utf-8", "replace")
 
     def _close(self) -> None:
         try:
