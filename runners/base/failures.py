@@ -241,6 +241,21 @@ def _shell(text: _Text) -> Fault | None:
     return Fault(f"{match[1]} was not found", hint=hint)
 
 
+def _server(text: _Text) -> Fault | None:
+    """Gunicorn and uvicorn, which end without a traceback when the app object is not where it was said to be."""
+    match = text.find(r"(Failed to find (?:application object|attribute).*|Error loading ASGI app\. .*)$")
+    return Fault(match[1], hint="Name the app object in the start command as module:object.") if match else None
+
+
+def _complaint(text: _Text) -> Fault | None:
+    """The last line that calls itself an error."""
+    found = list(
+        text.all(r"^\W*(?:\[\w+\] )?(?i:error|fatal)(?::|\s{2,})\s*(\S.*)$|(?:does not exist|[Cc]ould not ).*$")
+    )
+    told = [match for match in found if not match.string.startswith("npm ")]
+    return Fault(told[-1][1] or told[-1].string) if told else None
+
+
 def _anything(text: _Text) -> Fault | None:
     """`path:line:column: error: words`, the shape that most compilers agree on."""
     match = text.find(r"^\s*([\w./@-]+\.\w+):(\d+)(?::\d+)?:? (?:fatal )?[Ee]rror:? (.+)$")
@@ -256,6 +271,8 @@ RULES: tuple[Callable[[_Text], Fault | None], ...] = (
     _python,
     _node,
     _npm,
+    _server,
     _shell,
     _anything,
+    _complaint,
 )

@@ -123,7 +123,7 @@ class Layers:
             cwd=cwd,
             folder=part,
             path=self._tools.path(venv, top / cwd),
-            env={**self._tools.building(source.scope, venv), **source.plan.env},
+            env={**self._tools.building(source.plan, source.scope, venv), **source.plan.env},
             limits=limits,
         )
 

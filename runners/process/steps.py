@@ -55,7 +55,7 @@ def explain(name: str, command: str, failed: StepFailed, box: Box) -> BuildFaile
     fault = locate(failed.tail, top=tops(box.top), cwd=box.cwd)
     told = f"{name} {ending(failed.code)}"
     if fault is None:
-        return BuildFailed(f"{told}: {command}", step=name, hint="The end of the log says more.")
+        return BuildFailed(f"{told}: {command[:120]}", step=name, hint="The end of the log says more.")
     return BuildFailed(f"{told}: {fault.message}", step=name, hint=fault.hint, path=fault.path, line=fault.line)
 
 

@@ -76,7 +76,7 @@ class Tools:
         trusted = dict.fromkeys(_TRUST, str(self._certificates)) if self._certificates else {}
         return {**seen, **trusted}
 
-    def building(self, scope: str, venv: Path | None) -> Mapping[str, str]:
+    def building(self, plan: Plan, scope: str, venv: Path | None) -> Mapping[str, str]:
         """What install and build steps see beside the plan's environment."""
         cache = self._folders.cache
         return {
@@ -93,7 +93,8 @@ class Tools:
             "npm_config_update_notifier": "false",
             "npm_config_fund": "false",
             "npm_config_audit": "false",
-            "npm_config_store_dir": str(cache(scope, "pnpm")),
+            # npm complains about words that only pnpm knows.
+            **({"npm_config_store_dir": str(cache(scope, "pnpm"))} if plan.package_manager == "pnpm" else {}),
             "YARN_CACHE_FOLDER": str(cache(scope, "yarn")),
             "COREPACK_HOME": str(cache(scope, "corepack")),
             "COREPACK_ENABLE_DOWNLOAD_PROMPT": "0",

@@ -12,7 +12,8 @@ import pytest
 from runners.base import Runner
 from runners.base.folders import Folders
 from tests.runners.apps import Yard
-from tests.runners.contract import Building, RealApps, Running, Starting
+from tests.runners.contract import Building, Running, Starting
+from tests.runners.contract_real import RealApps
 
 pytestmark = [pytest.mark.filterwarnings("error")]
 NewRunner = Callable[[str], Awaitable[Runner]]

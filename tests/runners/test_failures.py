@@ -327,6 +327,22 @@ REAL = {
         "sh: gunicorn: command not found\n",
         Fault("gunicorn was not found", hint="Add what provides gunicorn to the project's dependencies."),
     ),
+    "an app object that is not there": (
+        "[INFO] Booting worker with pid: 641\nFailed to find application object: 'application'\n"
+        "[ERROR] Shutting down: Master\n",
+        Fault(
+            "Failed to find application object: 'application'",
+            hint="Name the app object in the start command as module:object.",
+        ),
+    ),
+    "what calls itself an error": (
+        '> nest build\n\n Error  Could not find TypeScript configuration file "tsconfig.json".\n\n',
+        Fault('Could not find TypeScript configuration file "tsconfig.json".'),
+    ),
+    "what complains": (
+        "> tailwindcss -i a.css\n\nSpecified input file a.css does not exist.\nbye\n",
+        Fault("Specified input file a.css does not exist."),
+    ),
     "memory that ran out": (
         "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n",
         Fault("It ran out of memory.", hint="Use less memory, or raise SLIPWAY_MEMORY_MB."),
