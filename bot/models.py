@@ -56,9 +56,10 @@ class Delivery(SQLModel, table=True):
 
     __tablename__ = "delivery"
     __table_args__ = (
-        Index("ix_delivery_ready", "priority", "id", sqlite_where=text("state = 'queued'")),
+        Index("ix_delivery_ready", "heavy", "priority", "id", sqlite_where=text("state = 'queued'")),
         Index("ix_delivery_lane", "key", "id", sqlite_where=text("state = 'queued'")),
         Index("ix_delivery_due", "run_at", sqlite_where=text("state = 'queued'")),
+        Index("ix_delivery_kept", "received_at", sqlite_where=text("body <> x''")),
         Index("ix_delivery_topic", "topic", sqlite_where=text("state in ('queued', 'running')")),
         # The database itself forbids two claims in one lane.
         Index("uq_delivery_running_lane", "key", unique=True, sqlite_where=text("state = 'running'")),

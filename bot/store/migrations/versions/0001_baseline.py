@@ -53,8 +53,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('delivery', schema=None) as batch_op:
         batch_op.create_index('ix_delivery_due', ['run_at'], unique=False, sqlite_where=sa.text("state = 'queued'"))
+        batch_op.create_index('ix_delivery_kept', ['received_at'], unique=False, sqlite_where=sa.text("body <> x''"))
         batch_op.create_index('ix_delivery_lane', ['key', 'id'], unique=False, sqlite_where=sa.text("state = 'queued'"))
-        batch_op.create_index('ix_delivery_ready', ['priority', 'id'], unique=False, sqlite_where=sa.text("state = 'queued'"))
+        batch_op.create_index('ix_delivery_ready', ['heavy', 'priority', 'id'], unique=False, sqlite_where=sa.text("state = 'queued'"))
         batch_op.create_index('ix_delivery_topic', ['topic'], unique=False, sqlite_where=sa.text("state in ('queued', 'running')"))
         batch_op.create_index('uq_delivery_running_lane', ['key'], unique=True, sqlite_where=sa.text("state = 'running'"))
 
