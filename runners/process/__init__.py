@@ -67,7 +67,8 @@ class ProcessRunner:
         """As `Runner.start`; what runs under that deployment already is ended first."""
         if not launch.artifact.path or not launch.artifact.the_plan().start:
             raise StartFailed("There is nothing to start.", step="start", hint="Give the project a start command.")
-        await self._clear(launch.deployment, grace=0)
+        if self._notes.folder(launch.deployment).exists():
+            await to_end(self._clear(launch.deployment, grace=0))
         try:
             return await self._start(launch, log)
         except BaseException:
@@ -149,8 +150,6 @@ class ProcessRunner:
     async def _clear(self, deployment: str, grace: float = 3.0) -> None:
         """End what runs for a deployment and remove what it left."""
         group = self._notes.group(deployment)
-        if not group.folder.exists():
-            return
         await end(group, grace)
         child = self._children.pop(deployment, None)
         if child:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from runners.base import Artifact, BuildFailed, Gone, Instance, Limits, Plan, StartFailed
-from runners.base.folders import Folders
+from runners.base.folders import Folders, remove
 from runners.isolation import Leader, marks, spawn
 from runners.ports import free_port
 from runners.process import ProcessRunner, notes
@@ -321,6 +321,14 @@ class TestRunning:
         await yard.runner.stop(found[0])
 
         assert [each.deployment for each in found] == ["d1"]
+        assert (await ask(instance))[0] == 0
+
+    async def test_one_whose_folder_is_gone_is_stopped_all_the_same(self, yard: Yard, home: Path) -> None:
+        instance = await yard.run(HELLO)
+        remove(home / "instances" / "d1")
+
+        await yard.runner.stop(instance)
+
         assert (await ask(instance))[0] == 0
 
     @pytest.mark.parametrize("text", ["", "[]", '{"pid": 1}', "null", json.dumps({"home_id": 1})])
