@@ -10,6 +10,7 @@ import sqlite3
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Self
 
 import aiohttp
 import pytest
@@ -30,6 +31,13 @@ class Victim:
         self._process: asyncio.subprocess.Process | None = None
         self.up = asyncio.Event()
         self.url = ""
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.kill()
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
@@ -76,9 +84,7 @@ class Sender:
 @pytest.mark.slow
 async def test_a_killed_service_loses_nothing_and_counts_nothing_twice(tmp_path: Path) -> None:
     chance = random.Random(2026)
-    victim = Victim(tmp_path)
-    await victim.start()
-    async with aiohttp.ClientSession() as client, asyncio.TaskGroup() as sending:
+    async with Victim(tmp_path) as victim, aiohttp.ClientSession() as client, asyncio.TaskGroup() as sending:
         sender = Sender(victim, client, chance)
         for kill in range(KILLS):
             for number in range(AT_ONCE):
@@ -86,8 +92,8 @@ async def test_a_killed_service_loses_nothing_and_counts_nothing_twice(tmp_path:
             await asyncio.sleep(chance.uniform(0, 0.3))  # the moment is what is tried, not waited for
             await victim.kill()
             await victim.start()
-    await _all_done(tmp_path)
-    await victim.kill()
+    async with Victim(tmp_path):
+        await _all_done(tmp_path)
 
     rows, tally, journal = _books(tmp_path)
     assert len(sender.acknowledged) == KILLS * AT_ONCE
