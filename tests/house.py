@@ -80,6 +80,45 @@ class Judge:
         return await handler(request)
 
 
+HANG_UP = 444  # as a status of `Trouble.instead`: no answer at all
+
+
+class Trouble:
+    """What goes wrong between us and GitHub's API; a test sets what it wants to happen."""
+
+    def __init__(self) -> None:
+        self.instead: Callable[[web.Request], web.Response | None] = lambda _request: None
+        self.lost: Callable[[web.Request], bool] = lambda _request: False
+
+    def lose(self, method: str, ending: str, times: int = 1) -> Callable[[], int]:
+        """GitHub does what these calls ask for and its answer never arrives.  How many were lost is what it returns."""
+        left = itertools.count(times, -1)
+        gone = 0
+
+        def lost(request: web.Request) -> bool:
+            nonlocal gone
+            if request.method != method or not request.path.endswith(ending) or next(left) <= 0:
+                return False
+            gone += 1
+            return True
+
+        self.lost = lost
+        return lambda: gone
+
+    @web.middleware
+    async def watch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Outermost, so that neither GitHub nor the judge of its traffic knows."""
+        if not request.path.startswith(("/repos/", "/app", "/installation")):
+            return await handler(request)
+        answer: web.StreamResponse | None = self.instead(request)
+        if answer is None:
+            answer = await handler(request)
+        if answer.status == HANG_UP or self.lost(request):
+            assert request.transport is not None
+            request.transport.abort()
+        return answer
+
+
 @dataclass
 class House:
     """What a test holds."""
@@ -88,12 +127,16 @@ class House:
     settings: Settings
     http: httpx.AsyncClient
     judge: Judge | None
+    trouble: Trouble
     service: Service | None = None
     repo: str = "acme/shop"
     _stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
-    async def start(self) -> None:
-        self.service = await self._stack.enter_async_context(app.running(self.settings))
+    async def start(self, *, apart: bool = False) -> None:
+        """`apart`: web and worker over one database file, as the Procfile has them."""
+        if apart:
+            await self._stack.enter_async_context(app.running(self.settings, worker=False))
+        self.service = await self._stack.enter_async_context(app.running(self.settings, web=not apart))
 
     async def stop(self) -> None:
         await self._stack.aclose()
@@ -203,12 +246,13 @@ def judged() -> Iterator[Judge | None]:
 @contextlib.asynccontextmanager
 async def house(folder: Path, **more: Any) -> AsyncIterator[House]:
     """A house with one repository, `acme/shop`, that serves one page; nothing has happened yet."""
+    trouble = Trouble()
     with judged() as judge:
         github = DemoGitHub(
             folder / "github",
             webhook_secret=SECRET,
             public_key=PUBLIC_KEY,
-            middlewares=[judge.watch] if judge else [],
+            middlewares=[trouble.watch, *([judge.watch] if judge else [])],
         )
         async with github.serve(), httpx.AsyncClient(timeout=30) as http:
             settings = settings_for(folder / "home", github.url, **more)
@@ -217,7 +261,7 @@ async def house(folder: Path, **more: Any) -> AsyncIterator[House]:
                 github.user(person)
                 github.grant("acme/shop", person, "write")
             github.hook_url = f"http://127.0.0.1:{settings.port}/webhook"
-            one = House(github, settings, http, judge)
+            one = House(github, settings, http, judge, trouble)
             await one.start()
             try:
                 yield one

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.house import SERVER, House, eventually, house
 
 pytestmark = pytest.mark.slow
+DIES = """\
+import http.server, os
+http.server.BaseHTTPRequestHandler.do_POST = lambda self: os._exit(3)
+"""
 
 
 @pytest.fixture
@@ -223,3 +229,73 @@ async def test_what_was_missed_while_we_were_down_is_found(home: House) -> None:
 
     await home.shows(home.host(number), "hello one")
     await home.says(number, "is live")
+
+
+async def test_web_and_worker_may_be_two_processes(home: House) -> None:
+    await home.stop()
+    await home.start(apart=True)
+    number = await home.propose(SERVER)
+
+    await home.shows(home.host(number), "hello one")
+    await home.push({"app.py": SERVER["app.py"].replace("one", "two")})
+    await home.shows(home.host(number), "hello two")
+    await home.says(number, "is live")
+
+
+async def test_an_idle_preview_sleeps_and_the_next_request_wakes_it(home: House) -> None:
+    number = await home.propose(SERVER)
+    await home.shows(home.host(number), "hello one")
+    await home.says(number, "is live")
+    deployment = home.twin(number)["deployment"]
+    assert home.service is not None
+
+    await home.service.previews.sleep(deployment)
+    await home.says(number, "asleep")
+
+    assert (await home.visit(home.host(number))).text == "hello one"
+
+
+async def test_an_expired_preview_is_gone_and_a_push_brings_it_back(home: House) -> None:
+    number = await home.propose(SERVER)
+    await home.shows(home.host(number), "hello one")
+    await home.says(number, "is live")
+    assert home.service is not None
+
+    await home.service.previews.expire(home.twin(number)["deployment"])
+
+    await home.says(number, "removed after a long rest")
+    assert (await home.visit(home.host(number))).status_code == 410
+    await home.push({"app.py": SERVER["app.py"].replace("one", "two")})
+    await home.shows(home.host(number), "hello two")
+
+
+async def test_an_instance_that_died_is_started_again_by_the_next_visitor(home: House) -> None:
+    number = await home.propose({**SERVER, "app.py": DIES + SERVER["app.py"]})
+    await home.shows(home.host(number), "hello one")
+    with contextlib.suppress(httpx.TransportError):
+        await home.visit(home.host(number), "/", method="POST")  # its own way to die
+
+    await home.shows(home.host(number), "hello one")
+
+
+async def test_uninstalling_removes_everything(home: House) -> None:
+    number = await home.propose(SERVER)
+    await home.shows(home.host(number), "hello one")
+
+    await home.github.uninstall("acme")
+
+    async def gone() -> bool | None:
+        return True if list((home.settings.home / "instances").glob("*")) == [] else None
+
+    await eventually(gone)
+    assert (await home.visit(home.host(number))).status_code == 410
+
+
+async def test_a_renamed_repository_keeps_its_previews(home: House) -> None:
+    number = await home.propose(SERVER)
+    await home.shows(home.host(number), "hello one")
+
+    await home.github.rename_repository(home.repo, "store")
+
+    await home.shows(f"pr-{number}--store--acme.localhost", "hello one")
+    assert (await home.visit(home.host(number))).text == "hello one"

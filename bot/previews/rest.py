@@ -39,7 +39,7 @@ class Rest:
         """Remove what there is of a pull request that stays open."""
         now = self._ground.clock()
         rows = await self._store.write(deployments.expiring, project.id, pull.number, now, all_of_it=all_of_it)
-        await self._remove(project, pull, rows, "expired")
+        await self._remove(project, pull, rows, "removed")
 
     async def rename(self, project: Project) -> None:
         """The repository has a new name: what is live answers under it too; the old addresses go on."""

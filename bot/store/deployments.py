@@ -48,7 +48,7 @@ def note_pull(session: Session, project: Project, pull: PullRequest, now: float)
         pull.changes = 1
         session.add(pull)
         return kept, pull
-    if pull.updated_at >= row.updated_at:
+    if not pull.updated_at or pull.updated_at >= row.updated_at:
         for field in _FROM_GITHUB:
             if getattr(row, field) != getattr(pull, field):
                 setattr(row, field, getattr(pull, field))
@@ -83,6 +83,7 @@ def begin(session: Session, guid: str, pull: PullRequest, sha: str, now: float) 
         if older.delivery != guid:
             older.state, older.ended_at = State.CANCELLED, now
             session.add(older)
+            _refresh_pages(session, older)
     if row is None:
         row = Deployment(
             delivery=guid,
