@@ -2,20 +2,23 @@
 
 Every change of a pull request's rows counts up `PullRequest.changes`; whoever lags in `told` is told again.  So a crash
 loses no report, fifty changes become a few edits, and a decoration that fails never stops a deploy.  Each thing made
-at GitHub has a key written down first (`Effect`); after a crash it is looked up at GitHub before it is made again.
+at GitHub has a key written down first (`Effect`); after a crash, or an answer that got lost, it is looked up at GitHub
+before it is made again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
 
 from bot.errors import GitHubDown, GitHubRefused, TryLater
@@ -30,7 +33,10 @@ from runners.base.logs import end_of
 EDIT_SECONDS = 3.0  # between two edits of one comment: GitHub allows 80 writes a minute and 500 an hour
 PATIENCE_SECONDS = 1.0  # what is live sooner needs no comment that says "building"
 AT_ONCE = 8  # pull requests told side by side
-LATER_SECONDS = 30.0  # after GitHub refused or was down
+SOON_SECONDS, LATEST_SECONDS = 2.0, 60.0  # after GitHub refused or was down: the first is doubled up to the second
+PATIENCE_TIMES = 20  # a refusal is heard before it is believed: a quarter of an hour
+AFTER_TROUBLE = 1.0  # seconds until the database is asked again
+ASKED = "asked"  # what GitHub was told of a thing that it may have made, but whose id has not reached us
 log = logging.getLogger(__name__)
 
 
@@ -57,28 +63,30 @@ class Reports:
         self._isolates, self._clock = isolates, clock
         self._due: dict[tuple[int, int], _Due] = {}  # pulls that wait for their time
         self._telling: dict[tuple[int, int], asyncio.Task[_Due | None]] = {}
+        self._failed: dict[tuple[int, int], int] = {}  # how often in a row it could not be told
 
     async def run(self) -> None:
         """Tell until cancelled; woken by every change of the books."""
         try:
             while True:
                 seen = self._store.changed
-                await self._wait(seen, await self._round())
+                try:
+                    pause = await self._round()
+                except DBAPIError:
+                    log.exception("what there is to tell can't be read; trying again")
+                    await asyncio.sleep(AFTER_TROUBLE)
+                    continue
+                await self._wait(seen, pause)
         finally:
             for task in self._telling.values():
                 task.cancel()
             await asyncio.gather(*self._telling.values(), return_exceptions=True)
 
-    async def settle(self) -> None:
-        """Tell all there is to tell now, without waiting for better times.  For shutdown and for tests."""
-        for project_id, number, _changes in await self._store.read(_untold):
-            await self._tell(project_id, number, hurry=True)
-
     async def _round(self) -> float:
         for key, task in list(self._telling.items()):
             if task.done():
                 del self._telling[key]
-                again = _outcome(key, task, self._clock())
+                again = self._outcome(key, task)
                 self._due.pop(key, None)
                 if again is not None:
                     self._due[key] = again
@@ -101,45 +109,76 @@ class Reports:
         finally:
             changed.cancel()
 
-    async def _tell(self, project_id: int, number: int, hurry: bool = False) -> _Due | None:
+    def _outcome(self, key: tuple[int, int], task: asyncio.Task[_Due | None]) -> _Due | None:
+        if task.cancelled():
+            return None
+        error = task.exception()
+        if error is not None:  # a fault of ours must not silence the other pull requests
+            log.error("telling %s#%s failed", *key, exc_info=error)
+            return self._later(key)
+        return task.result()
+
+    async def _tell(self, project_id: int, number: int) -> _Due | None:
         """Bring GitHub in line for one pull request.  Returns when to come again, or None when all is told."""
         standing = await self._store.read(deployments.standing, project_id, number)
         if standing is None:
             return None
-        counted, project = standing.pull.changes, standing.project
-        repository = self._github.repository(project.installation_id, project.id, project.full_name)
+        key, counted, project = (project_id, number), standing.pull.changes, standing.project
+        again: _Due | None = None
         try:
-            again = await self._told(standing, repository, hurry)
+            if project.state == "active":  # else GitHub takes nothing from us: archived, or not ours any more
+                repository = self._github.repository(project.installation_id, project.id, project.full_name)
+                again = await self._told(standing, repository)
         except TryLater as error:
             return _Due(error.until.timestamp())
-        except (GitHubDown, GitHubRefused) as error:
+        except GitHubDown as error:
             log.warning("could not tell %s#%s: %s", project.full_name, number, error)
-            return _Due(self._clock() + LATER_SECONDS)
+            return self._later(key, counted)
+        except GitHubRefused as error:
+            if self._failed.get(key, 0) < PATIENCE_TIMES:
+                log.warning("could not tell %s#%s: %s", project.full_name, number, error)
+                return self._later(key, counted)
+            log.warning("%s#%s is told no more until it changes: %s", project.full_name, number, error)
+        self._failed.pop(key, None)
         if again is None:
             await self._store.write(_all_told, project_id, number, counted)
         return again
 
-    async def _told(self, standing: deployments.Standing, repository: Repository, hurry: bool) -> _Due | None:
-        rows = await self._store.read(_unsettled, standing.project.id, standing.pull.number)
-        newest = standing.newest
-        if newest is None or (not newest.state.ended and not newest.live_at and not hurry and self._young(newest)):
-            return None if newest is None else _Due(newest.received_at + PATIENCE_SECONDS, standing.pull.changes)
-        for row in rows:
-            if row.id != newest.id:
-                await self._deployment(standing, row, repository)
-        await self._check(standing, newest, repository)
-        again = await self._comment(standing, newest, repository, hurry)
-        await self._deployment(standing, newest, repository)
+    def _later(self, key: tuple[int, int], changes: int | None = None) -> _Due:
+        times = self._failed.get(key, 0)
+        self._failed[key] = times + 1
+        return _Due(self._clock() + min(LATEST_SECONDS, SOON_SECONDS * 2.0 ** min(times, 10)), changes)
+
+    async def _told(self, standing: deployments.Standing, repository: Repository) -> _Due | None:
+        """Raises what GitHub answered when it refused something; all else is told nevertheless."""
+        newest, refused = standing.newest, list[GitHubRefused]()
+        again: _Due | None = None
+        for row in await self._store.read(_unsettled, standing.project.id, standing.pull.number):
+            if newest is None or row.id != newest.id:
+                with _going_on(refused):
+                    await self._check(standing, row, repository)
+                with _going_on(refused):
+                    await self._deployment(standing, row, repository)
+        if newest is not None and not newest.state.ended and not newest.live_at and self._young(newest):
+            again = _Due(newest.received_at + PATIENCE_SECONDS, standing.pull.changes)
+        elif newest is not None:
+            with _going_on(refused):
+                await self._check(standing, newest, repository)
+            with _going_on(refused):
+                again = await self._comment(standing, newest, repository)
+            with _going_on(refused):
+                await self._deployment(standing, newest, repository)
+        if refused:
+            raise refused[0]
         return again
 
     def _young(self, deployment: Deployment) -> bool:
         return self._clock() < deployment.received_at + PATIENCE_SECONDS
 
     async def _deployment(self, standing: deployments.Standing, row: Deployment, repository: Repository) -> None:
-        """The check run and GitHub's Deployment of one deployment of ours."""
-        await self._check(standing, row, repository)
+        """GitHub's Deployment of one deployment of ours."""
         state, words = remote(row)
-        if row.remote_told == state or (row.remote_id is None and state == "inactive"):
+        if row.remote_told == state or (row.remote_told is None and state == "inactive"):
             return
         view = self._view(standing, row, "")
         ident = row.remote_id
@@ -151,14 +190,16 @@ class Reports:
                 lambda: repository.create_deployment(
                     row.sha, row.environment, about, {"slipway": row.id}, transient=True
                 ),
+                functools.partial(_note, deployment=row.id, fields={"remote_told": ASKED}),
             )
+            await self._store.write(_note, row.id, {"remote_id": ident})
         await repository.set_deployment_status(
             ident, state, description=words, environment_url=view.commit_url, log_url=view.log_url
         )
-        await self._store.write(_note, row.id, {"remote_id": ident, "remote_told": state})
+        await self._store.write(_note, row.id, {"remote_told": state})
 
     async def _check(self, standing: deployments.Standing, row: Deployment, repository: Repository) -> None:
-        if row.check_id is None and row.state is State.CANCELLED:
+        if row.check_told is None and row.state is State.CANCELLED:
             return  # nothing was ever promised about it
         text = await asyncio.to_thread(end_of, self._log(row.id)) if row.state.ended else ""
         view = self._view(standing, row, text)
@@ -181,48 +222,51 @@ class Reports:
                 f"check:{row.id}",
                 lambda: repository.find_check(row.sha, CHECK, row.id),
                 lambda: repository.create_check(CHECK, row.sha, row.id, **write.keywords),
+                functools.partial(_note, deployment=row.id, fields={"check_told": ASKED}),
             )
         if not made:
             await write(ident)
         await self._store.write(_note, row.id, {"check_id": ident, "check_told": said.told})
 
-    async def _comment(
-        self, standing: deployments.Standing, newest: Deployment, repository: Repository, hurry: bool
-    ) -> _Due | None:
+    async def _comment(self, standing: deployments.Standing, newest: Deployment, repository: Repository) -> _Due | None:
         pull = standing.pull
         text = await asyncio.to_thread(end_of, self._log(newest.id))
         body = comment(self._view(standing, newest, text))
-        digest = hashlib.sha256(body.encode()).hexdigest()
+        digest = hashlib.sha256(body.encode("utf-8", "replace")).hexdigest()
         if digest == pull.comment_digest:
             return None
-        if not hurry and self._clock() < pull.comment_at + EDIT_SECONDS:
+        if self._clock() < pull.comment_at + EDIT_SECONDS:
             return _Due(pull.comment_at + EDIT_SECONDS, pull.changes)
         key = f"comment:{pull.project_id}#{pull.number}"
-        ident = pull.comment_id
-        if ident is not None:
-            try:
-                await repository.update_comment(ident, body)
-            except GitHubRefused as error:
-                if error.status != 404:
-                    raise
-                await self._store.write(_forget_effect, key)  # a person deleted it
-                ident = None
+        ident, made = pull.comment_id, False
         if ident is None:
-            ident, _made = await self._once(
+            ident, made = await self._once(
                 key,
                 lambda: repository.find_comment(pull.number, MARKER),
                 lambda: repository.create_comment(pull.number, body),
             )
+        try:
+            if not made:
+                await repository.update_comment(ident, body)
+        except GitHubRefused as error:
+            if error.status != 404:
+                raise
+            await self._store.write(_forget_comment, pull.project_id, pull.number, key)  # a person deleted it
+            return _Due(self._clock())
         await self._store.write(_commented, pull.project_id, pull.number, ident, digest, self._clock())
         return None
 
     async def _once(
-        self, key: str, find: Callable[[], Awaitable[int | None]], make: Callable[[], Awaitable[int]]
+        self,
+        key: str,
+        find: Callable[[], Awaitable[int | None]],
+        make: Callable[[], Awaitable[int]],
+        note: Callable[[Session], None] | None = None,
     ) -> tuple[int, bool]:
-        """Make a thing at GitHub once: written down before, read back when that was as far as we came.
+        """Make a thing at GitHub once: written down before (with `note`), read back when that was as far as we came.
 
         Returns its id, and whether it was made just now."""
-        ident, first = await self._store.write(_begin_effect, key, self._clock())
+        ident, first = await self._store.write(_begin_effect, key, self._clock(), note)
         if ident is None and not first:
             ident = await find()
         made = ident is None
@@ -248,14 +292,13 @@ class Reports:
         return self._settings.home.absolute() / "logs" / f"{deployment}.log"
 
 
-def _outcome(key: tuple[int, int], task: asyncio.Task[_Due | None], now: float) -> _Due | None:
-    if task.cancelled():
-        return None
-    error = task.exception()
-    if error is not None:  # a fault of ours must not silence the other pull requests
-        log.error("telling %s#%s failed", *key, exc_info=error)
-        return _Due(now + LATER_SECONDS)
-    return task.result()
+@contextlib.contextmanager
+def _going_on(refused: list[GitHubRefused]) -> Iterator[None]:
+    """What GitHub refuses of one thing must not keep the others untold."""
+    try:
+        yield
+    except GitHubRefused as error:
+        refused.append(error)
 
 
 def _untold(session: Session) -> list[tuple[int, int, int]]:
@@ -271,9 +314,9 @@ def _unsettled(session: Session, project_id: int, number: int) -> list[Deploymen
 
 
 def _settled(row: Deployment) -> bool:
-    if row.check_id is None and row.remote_id is None and row.state is State.CANCELLED:
+    if row.check_told is None and row.remote_told is None and row.state is State.CANCELLED:
         return True  # nothing was ever said about it
-    shown = row.remote_told == remote(row)[0] or (row.remote_id is None and remote(row)[0] == "inactive")
+    shown = row.remote_told == remote(row)[0] or (row.remote_told is None and remote(row)[0] == "inactive")
     return shown and (row.check_told or "").startswith("completed")
 
 
@@ -292,11 +335,15 @@ def _commented(session: Session, project_id: int, number: int, ident: int, diges
     pull.comment_id, pull.comment_digest, pull.comment_at = ident, digest, now
 
 
-def _begin_effect(session: Session, key: str, now: float) -> tuple[int | None, bool]:
+def _begin_effect(
+    session: Session, key: str, now: float, note: Callable[[Session], None] | None
+) -> tuple[int | None, bool]:
     row = session.get(Effect, key)
     if row is not None:
         return row.remote_id, False
     session.add(Effect(key=key, asked_at=now))
+    if note is not None:
+        note(session)
     return None, True
 
 
@@ -304,7 +351,8 @@ def _end_effect(session: Session, key: str, remote_id: int) -> None:
     session.get_one(Effect, key).remote_id = remote_id
 
 
-def _forget_effect(session: Session, key: str) -> None:
+def _forget_comment(session: Session, project_id: int, number: int, key: str) -> None:
+    session.get_one(PullRequest, (project_id, number)).comment_id = None
     row = session.get(Effect, key)
     if row is not None:
         session.delete(row)
