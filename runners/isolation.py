@@ -26,7 +26,7 @@ LARGEST_FILE = 1024**3  # bytes of one file
 _LINUX = sys.platform == "linux"
 _DEAD = frozenset("ZX")
 _STOPPED = frozenset("Tt")
-_SCRIPT = 'cd "$1" || exit 126; {limits}exec /bin/sh -c "$2"'
+_SCRIPT = 'cd "$1" || exit 126; {limits}exec nice -n {nice} /bin/sh -c "$2"'
 _T = TypeVar("_T")
 
 
@@ -150,7 +150,7 @@ def spawn(command: str, *, cwd: Path, env: Mapping[str, str], limits: Limits, ou
     """Start a command line of the project's own in a new session; `output` takes what it prints.
 
     posix_spawn rather than subprocess: what runs must outlive us and the event loop's watchers."""
-    script = _SCRIPT.format(limits=_ulimits(limits))
+    script = _SCRIPT.format(limits=_ulimits(limits), nice=nice)
     pid = os.posix_spawn(
         "/bin/sh",
         ["sh", "-c", script, "sh", str(cwd), command],
@@ -165,11 +165,7 @@ def spawn(command: str, *, cwd: Path, env: Mapping[str, str], limits: Limits, ou
         setsigmask=[],
         setsigdef=[signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM],
     )
-    child = Child(pid)
-    with contextlib.suppress(OSError, ValueError):  # it may have ended already
-        os.setpriority(os.PRIO_PROCESS, pid, nice)
-        _yield_first(pid, limits)
-    return child
+    return Child(pid)
 
 
 async def end(group: Group, grace: float = 3.0) -> None:
@@ -298,7 +294,7 @@ def _handed_down() -> list[int]:
 
 
 def _ulimits(limits: Limits) -> str:
-    """Shell words that set the limits; values in the shell's own units (POSIX: files in blocks of 512 bytes)."""
+    """Shell words that set the limits, before anything of the project runs; in the shell's own units."""
     wanted = (
         ("c", resource.RLIMIT_CORE, 0, 1),
         ("n", resource.RLIMIT_NOFILE, limits.files, 1),
@@ -308,19 +304,16 @@ def _ulimits(limits: Limits) -> str:
     )
     words = []
     for letter, kind, value, unit in wanted:
-        most = resource.getrlimit(kind)[1]
-        value = value if most == resource.RLIM_INFINITY else min(value, most)
-        words.append(f"ulimit -{letter} {value // unit}; ")
+        words.append(f"ulimit -{letter} {_at_most(kind, value) // unit}; ")
+    if os.getuid():  # the kernel counts all tasks of a user, ours and other previews' too, and never root's
+        tasks = sum(row.threads for row in processes().values()) + 8 * limits.pids
+        tasks = _at_most(resource.RLIMIT_NPROC, tasks)
+        words.append(f"ulimit -p {tasks} 2>/dev/null || ulimit -u {tasks}; ")  # shells differ in the letter
+    if _LINUX:  # when memory runs out, it goes before we do
+        words.append("echo 500 2>/dev/null >/proc/self/oom_score_adj; ")
     return "".join(words)
 
 
-def _yield_first(pid: int, limits: Limits) -> None:
-    """When memory runs out, it goes before we do; and its forks have an end."""
-    if not _LINUX:
-        return
-    Path(f"/proc/{pid}/oom_score_adj").write_text("500")
-    if os.getuid():  # the kernel counts all tasks of a user, ours and other previews' too, and never root's
-        most = sum(row.threads for row in processes().values()) + 8 * limits.pids
-        hard = resource.prlimit(pid, resource.RLIMIT_NPROC)[1]
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.prlimit(pid, resource.RLIMIT_NPROC, (most, most))
+def _at_most(kind: int, value: int) -> int:
+    most = resource.getrlimit(kind)[1]
+    return value if most == resource.RLIM_INFINITY else min(value, most)

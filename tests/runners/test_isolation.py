@@ -46,7 +46,7 @@ class Stage:
         mark = f"test/{self.folder.name}-{len(self.children)}"
         env = environment(self.folder, mark, os.environ["PATH"], given)
         with self.out.open("ab") as out:
-            child = spawn(command, cwd=self.folder, env=env, limits=limits or Limits(), output=out.fileno())
+            child = spawn(command, cwd=self.folder, env=env, limits=limits or Limits(), output=out.fileno(), nice=3)
         self.children.append(child)
         return child, Group(mark, self.folder, child.leader)
 
@@ -124,6 +124,13 @@ async def test_limits_are_set_on_it_and_its_children(stage: Stage) -> None:
     _, printed = await stage.run(f"sh -c '{sys.executable} -c \"{program}\"'", Limits(files=321, memory=256 * 1024**2))
 
     assert printed.split(") (") == ["(321, 321", "0, 0", f"{512 * 1024**2}, {512 * 1024**2})\n"]
+
+
+@needs_proc
+async def test_it_and_its_children_give_way_to_us(stage: Stage) -> None:
+    _, printed = await stage.run("(nice; cat /proc/self/oom_score_adj)")
+
+    assert printed.split() == [str(os.nice(0) + 3), "500"]
 
 
 @needs_proc
