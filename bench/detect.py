@@ -5,6 +5,7 @@ FOLDER holds projects as `<name>/src`; without it, the small projects of the tes
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import sys
 import time
@@ -21,10 +22,8 @@ APPS = Path(__file__).parents[1] / "tests" / "apps"
 def once(folder: Path) -> float:
     """Milliseconds of one detection."""
     started = time.perf_counter()
-    try:
+    with contextlib.suppress(NotDetected):
         detect(Tree.read(folder))
-    except NotDetected:
-        pass
     return (time.perf_counter() - started) * 1000
 
 

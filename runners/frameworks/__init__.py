@@ -1,7 +1,7 @@
 """Looks at a project's files and says how to build and run it.
 
 One room per language, each with a table of its own; the rooms are asked in order and the first answer wins.  To add a
-framework, add a row to its room's table; to add a language, add a room and its name to `ROOMS`.
+framework, add a row to its room's table; to add a language, add a room and its name to `BUILT`.
 """
 
 from __future__ import annotations
@@ -34,25 +34,16 @@ def _first(detectors: tuple[Detector, ...], tree: Tree) -> Plan | None:
 
 
 def _procfile(tree: Tree) -> Plan | None:
-    return procfile.detect(tree, lambda below: _first(ROOMS, below))
+    return procfile.detect(tree, lambda below: _first((*BUILT, _folders, *PLAIN), below))
 
 
 def _folders(tree: Tree) -> Plan | None:
-    return folders.detect(tree, lambda below: _first((_procfile, *ROOMS, docker.detect), below))
+    return folders.detect(tree, lambda below: _first((_procfile, *BUILT, *PLAIN, docker.detect), below))
 
 
-ROOMS: tuple[Detector, ...] = (python.app, other.detect, node.detect, static.detect, python.script, node.rest)
-DETECTORS: tuple[Detector, ...] = (
-    docker.detect,
-    _procfile,
-    python.app,
-    other.detect,
-    node.detect,
-    _folders,
-    static.detect,
-    python.script,
-    node.rest,
-)
+BUILT: tuple[Detector, ...] = (python.app, other.detect, node.detect)  # rooms that know what answers HTTP
+PLAIN: tuple[Detector, ...] = (static.detect, python.script, node.rest)  # and those for what is left
+DETECTORS: tuple[Detector, ...] = (docker.detect, _procfile, *BUILT, _folders, *PLAIN)
 
 
 def detect(tree: Tree) -> Plan:

@@ -11,6 +11,7 @@ from runners.frameworks import python
 from runners.frameworks.tree import Tree, words
 
 _LINE = re.compile(r"^([A-Za-z0-9_-]+):[ \t]*(\S.*)$", re.MULTILINE)
+_CD = re.compile(r"cd[ \t]+(?:\./)?([\w./-]+?)/?[ \t]*&&[ \t]*(.+)")
 _TARGET = re.compile(r"(?:^|\s)['\"]?([A-Za-z_][\w.]*:[A-Za-z_]\w*)")
 _FILE = re.compile(r"(?:^|\s)(?:\./)?([\w./-]+\.(?:py|[cm]?[jt]sx?))(?=\s|$)")
 _SPEAKS = {
@@ -30,7 +31,10 @@ def detect(tree: Tree, rest: Callable[[Tree], Plan | None]) -> Plan | None:
     if line is None:
         return None
     found = rest(tree)
-    if found is None or found.kind == "multi" or found.language == "static" or found.root != ".":
+    inside = _inside(found, line) if found else None
+    if inside:
+        found, line = inside
+    elif found is None or found.kind == "multi" or found.language == "static" or found.root != ".":
         found = _bare(tree, line)
     why = {**found.why, "start": "Procfile says web:"}
     entry = _entry(line)
@@ -38,10 +42,20 @@ def detect(tree: Tree, rest: Callable[[Tree], Plan | None]) -> Plan | None:
         why["entry"] = "named in Procfile's web:"
     install = found.install
     if found.language == "python":
-        install = (*install, *python.supply(tree, line, install))
+        below = tree if found.root == "." else tree.below(found.root)
+        install = (*install, *python.supply(below, line, install))
     return dataclasses.replace(
         found, kind="server", start=line, entry=entry, install=install, static_dir=None, fallback=False, why=why
     )
+
+
+def _inside(found: Plan, line: str) -> tuple[Plan, str] | None:
+    """`cd backend && gunicorn ...` starts the service of that folder."""
+    named = _CD.match(line)
+    for part in (found, *found.parts):
+        if named and part.root == named.group(1) and part.language != "static":
+            return part, named.group(2)
+    return None
 
 
 def _entry(line: str) -> str | None:

@@ -53,20 +53,25 @@ class Command:
 def commands(line: str) -> Iterator[Command]:
     """The simple commands of a line; quoting is taken off, not understood."""
     for part in _BREAK.split(line):
-        found = [word.strip("'\"") for word in part.split()]
-        while found and (_ASSIGNED.match(found[0]) or found[0] in _WRAPPERS or found[0] in _ENV_FILES):
-            found = found[found.index("--") + 1 :] if found[0] in _ENV_FILES and "--" in found else found[1:]
-            while found and found[0].startswith("-"):
-                found = found[2:] if found[0] in _VALUED else found[1:]
+        found = _unwrapped([word.strip("'\"") for word in part.split()])
         if len(found) > 1 and found[0] in _MANAGERS and found[1] in ("exec", "dlx", "x"):
             found = [word for word in found[2:] if not word.startswith("-")]
         inner = _INSIDE.search(found[1]) if len(found) > 1 and found[0] == "node" else None
         if inner:
             found = [inner.group(1), *found[2:]]  # node node_modules/vite/bin/vite.js
         if found:
-            yield Command(
-                found[0].removeprefix("./node_modules/.bin/").rpartition("node_modules/.bin/")[2], tuple(found[1:])
-            )
+            yield Command(found[0].rpartition("node_modules/.bin/")[2], tuple(found[1:]))
+
+
+def _unwrapped(found: list[str]) -> list[str]:
+    """Without what goes before the program: `A=b cross-env C=d npx -y next dev` -> `next dev`."""
+    while found and (_ASSIGNED.match(found[0]) or found[0] in _WRAPPERS or found[0] in _ENV_FILES):
+        if found[0] in _ENV_FILES and "--" in found:
+            found = found[found.index("--") :]
+        found = found[1:]
+        while found and found[0].startswith("-"):
+            found = found[2:] if found[0] in _VALUED else found[1:]
+    return found
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

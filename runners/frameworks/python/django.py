@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from shlex import quote
 
 from runners.base import Plan
 from runners.frameworks.python.install import has_manifest
-from runners.frameworks.tree import Tree, folder_of
+from runners.frameworks.tree import Tree, folder_of, stem
 
 _SETTINGS = re.compile(r"DJANGO_SETTINGS_MODULE[\"']\s*[,\]]\s*=?\s*[\"']([\w.]+)[\"']")
 _WSGI = re.compile(r"^[ \t]*WSGI_APPLICATION\s*=\s*[\"']([\w.]+)\.(\w+)[\"']", re.MULTILINE)
 _STATIC_ROOT = re.compile(r"^[ \t]*STATIC_ROOT\s*=", re.MULTILINE)
 _SQLITE = re.compile(r"django\.db\.backends\.sqlite3|sqlite://", re.IGNORECASE)
+
+DEFAULT = "django.core.wsgi:get_wsgi_application()"
 
 
 def detect(tree: Tree) -> Plan | None:
@@ -21,37 +24,39 @@ def detect(tree: Tree) -> Plan | None:
         return None
     folder = folder_of(manage)
     at = tree.below(folder) if folder else tree
-    settings = _settings(at, at.text("manage.py"))
-    text = "\n".join(at.text(name) for name in settings)
-    module, name, evidence = _application(at, text)
-    if module is None:
+    named = _SETTINGS.search(at.text("manage.py"))
+    text = "\n".join(at.text(name) for name in _settings(at, named.group(1) if named else ""))
+    target, evidence = _application(at, text)
+    if target is None and named is None:
         return None
-    target = f"{module}:{name}"
-    start = (
-        f"gunicorn --bind $HOST:$PORT --workers 1 --threads 8 {f'--chdir {quote(folder)} ' if folder else ''}{target}"
-    )
-    why = {
-        "framework": f"{manage} is Django's",
-        "entry": evidence,
-        "start": "gunicorn is the production server of Django",
-    }
-    python = f"python {quote(manage)}"
-    if _SQLITE.search(text):
-        start = f"{python} migrate --noinput && {start}"
-        why["start"] += "; its SQLite database is migrated first"
-    build = None
-    if _STATIC_ROOT.search(text):
-        build, why["build"] = f"{python} collectstatic --noinput", "the settings name STATIC_ROOT"
-    return Plan(
+    plan = Plan(
         language="python",
         kind="server",
         framework="django",
-        entry=target,
+        entry=target or DEFAULT,
         port=8000,
-        build=build,
-        start=start,
-        why=why,
+        env={} if target or not named else {"DJANGO_SETTINGS_MODULE": named.group(1)},
+        why={
+            "framework": f"{manage} is Django's",
+            "entry": evidence,
+            "start": "gunicorn is the production server of Django",
+        },
     )
+    return _commanded(plan, manage, text)
+
+
+def _commanded(plan: Plan, manage: str, settings: str) -> Plan:
+    """Add how it is built and started."""
+    python, why = f"python {quote(manage)}", dict(plan.why)
+    chdir = f"--chdir {quote(folder_of(manage))} " if folder_of(manage) else ""
+    start = f"gunicorn --bind $HOST:$PORT --workers 1 --threads 8 {chdir}{quote(str(plan.entry))}"
+    if _SQLITE.search(settings):
+        start = f"{python} migrate --noinput && {start}"
+        why["start"] += "; its SQLite database is migrated first"
+    build = None
+    if _STATIC_ROOT.search(settings):
+        build, why["build"] = f"{python} collectstatic --noinput", "the settings name STATIC_ROOT"
+    return dataclasses.replace(plan, build=build, start=start, why=why)
 
 
 def _manage(tree: Tree) -> str | None:
@@ -64,25 +69,19 @@ def _manage(tree: Tree) -> str | None:
     return None
 
 
-def _settings(tree: Tree, manage: str) -> list[str]:
-    """The settings files, the one that manage.py names first and then those beside it."""
-    found = _SETTINGS.search(manage)
-    named: list[str] = []
-    if found:
-        path = found.group(1).replace(".", "/")
-        first = tree.first(f"{path}.py", f"{path}/__init__.py")
-        named = [first] if first else []
-        package = f"{folder_of(path)}/" if path.rpartition("/")[2] != "settings" else f"{path}/"
-        named += [n for n in tree.ending(".py") if n.startswith(package) and "settings" in n]
-    named += [n for n in tree.ending(".py", depth=3) if n.endswith("settings.py") or "/settings/" in f"/{n}"]
-    return list(dict.fromkeys(named))[:12]
+def _settings(tree: Tree, module: str) -> list[str]:
+    """The settings files, the module that manage.py names first and then those beside it."""
+    path = module.replace(".", "/")
+    first = tree.first(f"{path}.py", f"{path}/__init__.py") if path else None
+    beside = [name for name in tree.ending(".py") if folder_of(name).endswith("settings") or stem(name) == "settings"]
+    return list(dict.fromkeys([*([first] if first else []), *beside]))[:12]
 
 
-def _application(tree: Tree, settings: str) -> tuple[str | None, str, str]:
+def _application(tree: Tree, settings: str) -> tuple[str | None, str]:
+    """What gunicorn serves, and the evidence."""
     found = _WSGI.search(settings)
     if found:
-        return found.group(1), found.group(2), "the settings name it as WSGI_APPLICATION"
+        return f"{found.group(1)}:{found.group(2)}", "the settings name it as WSGI_APPLICATION"
     for name in tree.ending("wsgi.py", depth=3):
-        module = name.removesuffix(".py").replace("/", ".")
-        return module, "application", f"{name} is there"
-    return None, "", ""
+        return f"{name.removesuffix('.py').replace('/', '.')}:application", f"{name} is there"
+    return None, "there is no wsgi.py: Django's own application with the settings of manage.py"

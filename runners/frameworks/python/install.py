@@ -178,10 +178,12 @@ def _pip(tree: Tree) -> Needs | None:
     manifests = _with_includes(tree, name)
     text = "\n".join(tree.text(one) for one in manifests)
     copies = tuple((one, tree.text(one)) for one in manifests if tree.recoded(one))
-    install = (f"uv pip install -r {quote(name)}",) if _line_names(text) or _LOCAL.search(text) else ()
+    local = _LOCAL.search(text) is not None
+    whole = "--no-editable " if local else ""  # the layer is moved and shared: nothing may point back into it
+    install = (f"uv pip install {whole}-r {quote(name)}",) if _line_names(text) or local else ()
     evidence = f"{name} is there" + (", in another encoding than UTF-8: a copy is used" if copies else "")
     names = frozenset(_line_names(text))
-    return Needs("pip", evidence, install, manifests, copies, names, in_tree=bool(_LOCAL.search(text)))
+    return Needs("pip", evidence, install, manifests, copies, names, in_tree=local)
 
 
 def _with_includes(tree: Tree, name: str) -> tuple[str, ...]:
