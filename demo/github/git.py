@@ -120,9 +120,9 @@ class Bare:
     async def init(self, branch: str) -> None:
         await asyncio.to_thread(self.path.mkdir, parents=True)
         await self.run("init", "--quiet", "--bare", f"--initial-branch={branch}", "--template=", str(self.path))
-        await self.allow()
+        await asyncio.to_thread(self.allow)
 
-    async def allow(self) -> None:
+    def allow(self) -> None:
         """Serve any commit by its id, as GitHub does; let nobody push GitHub's own refs."""
         lines = (
             "[http]\n\treceivepack = true\n\tuploadpack = true\n"

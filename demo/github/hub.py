@@ -86,6 +86,10 @@ class Hub:
             return None
         return next((user for user in self.users.values() if user.id == int(number)), None)
 
+    def keeper(self, account: User) -> User:
+        """Who acts for an account: organizations have somebody who owns them."""
+        return account if account.type != "Organization" else self.user(f"{account.login}-owner")
+
     # -- repositories
 
     def repo(self, name: str) -> Repo:

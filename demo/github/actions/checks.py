@@ -32,7 +32,7 @@ class Checks(Pulls):
         repo = self._repo_of(check_run_id)
         one = repo.checks[check_run_id]
         one.suite.reset = True
-        self.tell_of_check(repo, one, "rerequested", self.hub.user(user) if user else repo.owner)
+        self.tell_of_check(repo, one, "rerequested", self.hub.user(user) if user else self.hub.keeper(repo.owner))
 
     async def press(self, check_run_id: int, identifier: str, user: str) -> None:
         """Somebody presses one of the app's own buttons on a check run.  Raises Missing."""
@@ -48,7 +48,7 @@ class Checks(Pulls):
         where = self.hub.repo(repo)
         if sha not in where.suites:
             raise Missing(f"no check suite for {sha}")
-        self.reset_suite(where, where.suites[sha], self.hub.user(user) if user else where.owner)
+        self.reset_suite(where, where.suites[sha], self.hub.user(user) if user else self.hub.keeper(where.owner))
 
     def reset_suite(self, repo: Repo, suite: Suite, sender: User) -> None:
         suite.reset, suite.updated_at = True, self.hub.now()

@@ -32,7 +32,7 @@ class Pushes:
     ) -> str:
         """A real commit on `branch` (made from the default branch when it is new), pushed by `author`.
 
-        `author` is a login, or "Name <address>" for a commit whose author has no account (the owner pushes it).
+        `author` is a login, or "Name <address>" for a commit whose author has no account (the owner then pushes it).
         Returns the commit's id.  Raises Missing and git.GitFailed.
         """
         where = self.hub.repo(repo)
@@ -62,7 +62,7 @@ class Pushes:
             return user.ident, user
         name, _, address = author.partition("<")
         email = address.rstrip("> ")
-        return (name.strip(), email), self.hub.by_email(email) or repo.owner
+        return (name.strip(), email), self.hub.by_email(email) or self.hub.keeper(repo.owner)
 
     async def delete_branch(self, repo: str, branch: str, user: str) -> None:
         """Raises Missing."""

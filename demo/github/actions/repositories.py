@@ -34,17 +34,17 @@ class Repositories(Pushes):
         account = self.hub.user(owner)
         repo = await self._new(account.login, name, private, default_branch)
         content = await to_thread(read_folder, files) if isinstance(files, Path) else files
-        one = self.hub.installation_of(account)
+        one, keeper = self.hub.installation_of(account), self.hub.keeper(account)
         brief = [repositories.brief(repo)]
         if one is None:
             one = self.hub.install(account)
             installed = {"action": "created", "repositories": brief, "requester": None}
-            self.hooks.tell_of_installation("installation", one, account, installed)
+            self.hooks.tell_of_installation("installation", one, keeper, installed)
         else:
             added: Json = {"action": "added", "repository_selection": "all", "repositories_added": brief}
             added |= {"repositories_removed": [], "requester": None}
-            self.hooks.tell_of_installation("installation_repositories", one, account, added)
-        await self.branch_commit(repo.full_name, default_branch, content, "First commit", account.login)
+            self.hooks.tell_of_installation("installation_repositories", one, keeper, added)
+        await self.branch_commit(repo.full_name, default_branch, content, "First commit", keeper.login)
         return repo
 
     async def _new(self, owner: str, name: str, private: bool, branch: str) -> Repo:
@@ -54,6 +54,9 @@ class Repositories(Pushes):
         git = self.hub.bare(number)
         await git.init(branch)
         repo = Repo(number, self.hub.user(owner), name, private, branch, git, now, now, now)
+        keeper = self.hub.keeper(repo.owner)
+        if keeper is not repo.owner:
+            repo.grants[keeper.login.lower()] = "admin"
         self._name(repo)
         return repo
 
@@ -68,7 +71,7 @@ class Repositories(Pushes):
         copy = await self._new(owner, source.name, source.private, source.default_branch)
         await to_thread(shutil.rmtree, copy.git.path)
         await source.git.run("clone", "--quiet", "--bare", str(source.git.path), str(copy.git.path))
-        await copy.git.allow()
+        await to_thread(copy.git.allow)
         copy.parent = source
         return copy
 
@@ -89,7 +92,7 @@ class Repositories(Pushes):
         where.updated_at = self.hub.now()
         self._name(where)
         changes = {"repository": {"name": {"from": old}}}
-        self.hooks.tell("repository", where, where.owner, {"action": "renamed", "changes": changes})
+        self.hooks.tell("repository", where, self.hub.keeper(where.owner), {"action": "renamed", "changes": changes})
         return where
 
     async def uninstall(self, owner: str) -> None:
@@ -99,7 +102,8 @@ class Repositories(Pushes):
         if one is None:
             raise Missing(f"the app is not installed on {owner}")
         gone = [repositories.brief(repo) for repo in self.hub.installed_on(one)]
-        self.hooks.tell_of_installation("installation", one, account, {"action": "deleted", "repositories": gone})
+        told = {"action": "deleted", "repositories": gone}
+        self.hooks.tell_of_installation("installation", one, self.hub.keeper(account), told)
         del self.hub.installations[one.id]
         kept = {key: token for key, token in self.hub.tokens.items() if token.installation is not one}
         self.hub.tokens = kept

@@ -32,7 +32,10 @@ Deed = Callable[[Pull, dict[str, str]], Awaitable[object]]
 class Pages:
     def __init__(self, acts: Checks) -> None:
         self.acts, self.hub = acts, acts.hub
-        self._templates = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True)
+        self._static = {name: (_HERE / "static" / name).read_text() for name in _STATIC}
+        self._templates = Environment(
+            loader=FileSystemLoader(_HERE / "templates"), autoescape=True, auto_reload=False, trim_blocks=True
+        )
         self._templates.filters.update(markdown=self._markdown, iso=_iso, clock=_clock)
         self._deeds: dict[str, Deed] = {
             "comment": self._comment,
@@ -82,6 +85,7 @@ class Pages:
             checks=views.checks(pull),
             environments=views.environments(pull),
             people=[(user, pull.repo.role(user.login)) for user in people],
+            keeper=self.hub.keeper(pull.repo.owner),
             clone=self._clone(pull, people),
             error=error,
             draft=draft,
@@ -98,7 +102,7 @@ class Pages:
         name = request.match_info["name"]
         if name not in _STATIC:
             raise web.HTTPNotFound
-        return web.Response(text=(_HERE / "static" / name).read_text(), content_type=_STATIC[name])
+        return web.Response(text=self._static[name], content_type=_STATIC[name])
 
     async def avatar(self, request: web.Request) -> web.Response:
         """A disc with the first letter, in a colour of the account's own."""

@@ -100,6 +100,10 @@ class _Cleaner(HTMLParser):
         login = found["login"]
         return f'<a class="mention" href="/{login}">@{login}</a>' if self.is_user(login) else f"@{login}"
 
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """`<![` is a comment to a browser; Python's parser would give up."""
+        return int(self.parse_bogus_comment(i, report))
+
     def finish(self) -> list[str]:
         return [*self.out, *(f"</{tag}>" for tag in self.open[::-1])]
 
