@@ -31,7 +31,7 @@ from bot.sweeper import Sweeper
 from bot.worker import Worker
 from runners.base import Limits, Router, Runner, RunnerError, Target, Unavailable
 from runners.choose import choose
-from runners.proxy import Proxy
+from runners.proxy import SERVER_OPTIONS, Proxy
 
 GRACE_SECONDS = 5.0  # for work under way when we are asked to stop; the rest is begun again by the next start
 _log = logging.getLogger(__name__)
@@ -152,8 +152,8 @@ async def _open(
             return [str(error)]
         return []
 
-    shown = await door.show_routes(store, proxy)
-    runner = door.runner(door.application(settings, store, proxy=proxy, ready=ready))
+    await door.show_routes(store, proxy)  # before the first request
+    runner = door.runner(door.application(settings, store, proxy=proxy, ready=ready), **SERVER_OPTIONS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     stack.push_async_callback(proxy.close)  # before the cleanup: it ends what waits
@@ -163,7 +163,6 @@ async def _open(
         raise Misconfigured(f"Can't listen on {settings.host}:{settings.port} ({error.strerror}); set PORT.") from error
     tasks(door.follow_routes(store, proxy))
     tasks(door.note_activity(store, proxy))
-    _log.info("%d routes shown", shown)
 
 
 async def _runner(settings: Settings) -> Runner:

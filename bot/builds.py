@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlmodel import Session
 
+from bot import telemetry
 from bot.models import Build
 from bot.store import Store
 from runners.base import Artifact, BuildFailed, Limits, Log, Plan, Runner, Source
@@ -50,10 +51,16 @@ class Builds:
         key = _key(scope, tree_hash, plan, self._runner.name)
         known = await self._store.read(_known, key)
         if known is not None and _still_there(known):
+            telemetry.BUILDS.labels("reused").observe(0)
             return Made(known, plan, reused=True, seconds=0.0)
         began = self._clock()
-        artifact = await self._runner.build(Source(tree, tree_hash, plan, scope), self._limits, log)
+        try:
+            artifact = await self._runner.build(Source(tree, tree_hash, plan, scope), self._limits, log)
+        except BuildFailed:
+            telemetry.BUILDS.labels("failed").observe(self._clock() - began)
+            raise
         took = self._clock() - began
+        telemetry.BUILDS.labels("built").observe(took)
         await self._store.write(_remember, key, artifact, project_id, took, self._clock())
         return Made(artifact, plan, reused=False, seconds=took)
 

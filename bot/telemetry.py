@@ -29,7 +29,7 @@ QUEUE = Gauge("slipway_queue", "Deliveries that wait or run now.", ["state"], re
 DEPLOYMENTS = Gauge("slipway_deployments", "Deployments, by where they stand.", ["state"], registry=REGISTRY)
 BUILDS = Histogram(
     "slipway_build_seconds",
-    "Builds, by how they ended: built, reused, failed, cancelled.",
+    "Builds, by how they ended: built, reused, failed.",
     ["result"],
     buckets=(0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600),
     registry=REGISTRY,

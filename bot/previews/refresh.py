@@ -203,6 +203,8 @@ class Refresh:
             live = pull_of(raw, pull.project_id)
         except Malformed:
             return False
+        if live.state != "open":
+            return live.updated_at >= pull.updated_at  # closed within the same second
         return not live.fork and live.updated_at > pull.updated_at and live.head_sha != sha
 
 
