@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from rich.console import Console
 from rich.text import Text
 
+from demo import changes
 from demo.github import DemoGitHub
 
 APPS = Path(__file__).parent / "apps"
@@ -76,7 +77,10 @@ class Story:
         self._console.print("\n[bold green]✓ as told[/]\n")
 
     async def stay(self) -> None:
-        """Until Ctrl-C."""
+        """Until Ctrl-C, with something to click on: the pull request open again, and changes that wait for a button."""
+        await self._github.reopen("acme/flask-api", 1, "ann")
+        for repo in ("acme/flask-api", "acme/static-page"):
+            changes.offer(self._github, repo, 1)
         self._console.print(
             f"Click around at [link={self._github.url}]{self._github.url}[/link]: comment, push, merge, close."
         )
