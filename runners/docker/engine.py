@@ -13,6 +13,7 @@ import functools
 import hashlib
 import os
 import re
+import stat
 import sys
 import threading
 import uuid
@@ -92,9 +93,9 @@ class Engine:
         return f"{NOBODY}:{NOBODY}" if os.geteuid() == 0 else f"{os.getuid()}:{os.getgid()}"
 
     async def give(self, *folders: Path) -> None:
-        """Make the files below belong to whoever runs in our boxes."""
-        if (await self.user()).startswith(f"{NOBODY}:"):
-            await self.thread(_chown, folders)
+        """Make the files below belong to whoever runs in our boxes, who may then change them."""
+        owner = NOBODY if (await self.user()).startswith(f"{NOBODY}:") else None
+        await self.thread(_give, folders, owner)
 
     async def uid(self) -> int:
         """Who owns, on this machine's disk, what `user` writes in our boxes."""
@@ -283,9 +284,18 @@ def _dead(pid: int) -> bool:
     return False
 
 
-def _chown(folders: Sequence[Path]) -> None:
+def _give(folders: Sequence[Path], owner: int | None) -> None:
     for top in folders:
-        os.chown(top, NOBODY, NOBODY, follow_symlinks=False)
+        _give_one(str(top), owner)
         for folder, names, files in os.walk(top):
             for name in (*names, *files):
-                os.chown(f"{folder}/{name}", NOBODY, NOBODY, follow_symlinks=False)
+                _give_one(f"{folder}/{name}", owner)
+
+
+def _give_one(path: str, owner: int | None) -> None:
+    seen = os.lstat(path)
+    if owner is not None and seen.st_uid != owner:
+        os.chown(path, owner, owner, follow_symlinks=False)
+    wanted = 0o700 if stat.S_ISDIR(seen.st_mode) else 0o600
+    if not stat.S_ISLNK(seen.st_mode) and seen.st_mode & wanted != wanted:
+        os.chmod(path, stat.S_IMODE(seen.st_mode) | wanted)  # noqa: PTH101

@@ -41,7 +41,9 @@ def building(plan: Plan, folder: str, certificates: Path | None) -> dict[str, st
         "npm_config_update_notifier": "false",
         "npm_config_fund": "false",
         "npm_config_audit": "false",
-        "npm_config_store_dir": f"{CACHES}/pnpm",
+        "XDG_CACHE_HOME": f"{CACHES}/xdg",
+        "XDG_DATA_HOME": f"{CACHES}/xdg",  # pnpm's store
+        "BUN_INSTALL_CACHE_DIR": f"{CACHES}/bun",
         "YARN_CACHE_FOLDER": f"{CACHES}/yarn",
         "COREPACK_HOME": f"{CACHES}/corepack",
         "COREPACK_ENABLE_DOWNLOAD_PROMPT": "0",

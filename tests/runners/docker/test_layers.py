@@ -14,7 +14,7 @@ from runners.base import BuildFailed, Limits, Plan
 from runners.docker import DockerRunner
 from runners.docker.engine import Engine
 from runners.docker.mounts import Overlays
-from tests.runners.apps import HELLO, PYTHON, SERVER, Lines, Yard, a_source, ask
+from tests.runners.apps import HELLO, PYTHON, SERVER, WRITER, Lines, Yard, a_source, ask
 from tests.runners.docker.conftest import NewRunner
 
 pytestmark = pytest.mark.docker
@@ -251,3 +251,21 @@ async def test_who_owns_a_file_outside_is_who_runs_inside(runner: DockerRunner, 
 
     assert (tmp_path / "folder").stat().st_uid == await engine.uid()
     assert Path("/etc/passwd").stat().st_uid == owner
+
+
+async def test_a_tree_that_is_read_only_is_built_and_run_all_the_same(yard: Yard) -> None:
+    plan = dataclasses.replace(PYTHON, build="mkdir folder/made && echo built >>folder/notes.txt")
+    source = a_source(yard.folder, {"app.py": WRITER, "folder/notes.txt": "as committed\n"}, plan)
+    paths = [source.path, *source.path.rglob("*")]
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+
+    try:
+        instance = await yard.start(await yard.runner.build(source, Limits(), yard.log))
+        plain = await yard.start(await yard.build({"app.py": WRITER, "folder/notes.txt": "as committed\n"}), "d2")
+    finally:
+        for path in paths:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+
+    assert await ask(instance) == (200, "written")
+    assert await ask(plain) == (200, "written")
