@@ -45,11 +45,17 @@ class Sent:
 
 
 class Wire:
-    """Stands between GitHub and Slipway, passes every delivery on as it is, and notes when."""
+    """Stands between GitHub and Slipway.
+
+    A push makes several deliveries (push, check_suite, pull_request).  They are held until the last one is there and
+    then leave together, so that nothing is done ahead of the moment from which we count.
+    """
 
     def __init__(self, slipway: str) -> None:
         self._slipway = slipway
+        self._held: list[tuple[dict[str, str], bytes]] = []
         self._next: asyncio.Future[Sent] | None = None
+        self._sending: set[asyncio.Task[None]] = set()
 
     def next(self) -> asyncio.Future[Sent]:
         """The next delivery that asks for a preview."""
@@ -61,17 +67,18 @@ class Wire:
         """Its address, for as long as the block runs."""
         async with aiohttp.ClientSession() as session:
 
-            async def passed_on(request: web.Request) -> web.Response:
+            async def take(request: web.Request) -> web.Response:
                 body = await request.read()
-                self._note(request.headers.get("X-GitHub-Event", ""), body)
                 headers = {
                     key: value for key, value in request.headers.items() if key not in ("Host", "Content-Length")
                 }
-                async with session.post(self._slipway, data=body, headers=headers) as answer:
-                    return web.Response(status=answer.status, body=await answer.read())
+                self._held.append((headers, body))
+                if request.headers.get("X-GitHub-Event") not in ("push", "create", "check_suite"):
+                    self._release(session)
+                return web.Response(status=202)
 
             app = web.Application(client_max_size=32 * 1024 * 1024)
-            app.add_routes([web.post("/webhook", passed_on)])
+            app.add_routes([web.post("/webhook", take)])
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
             await runner.setup()
             try:
@@ -79,9 +86,24 @@ class Wire:
                 yield f"http://127.0.0.1:{runner.addresses[0][1]}/webhook"
             finally:
                 await runner.cleanup()
+                await asyncio.gather(*self._sending)
 
-    def _note(self, event: str, body: bytes) -> None:
-        if event != "pull_request" or self._next is None or self._next.done():
+    def _release(self, session: aiohttp.ClientSession) -> None:
+        held, self._held = self._held, []
+        self._note(held[-1])
+        for headers, body in held:
+            task = asyncio.create_task(self._send(session, headers, body))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def _send(self, session: aiohttp.ClientSession, headers: dict[str, str], body: bytes) -> None:
+        with contextlib.suppress(aiohttp.ClientError):  # who waits for what it would have done says so
+            async with session.post(self._slipway, data=body, headers=headers) as answer:
+                await answer.read()
+
+    def _note(self, last: tuple[dict[str, str], bytes]) -> None:
+        headers, body = last
+        if headers.get("X-GitHub-Event") != "pull_request" or self._next is None or self._next.done():
             return
         payload = json.loads(body)
         if payload["action"] in ("opened", "synchronize"):
