@@ -87,9 +87,12 @@ class Sources:
         url = self._url(full_name, sha, ref)
         async with self._fetching.setdefault(project_id, asyncio.Lock()):
             mirror = await self._mirror(project_id)
-            if await self._tree_of(mirror, sha) is None:
+            if seen := self._seen.get((project_id, sha)):
+                return seen.revision
+            here, known = await self._here(mirror, sha)
+            if not here:
                 await self._pause_history(project_id)
-                await self._bring(mirror, url, sha, token, ref)
+                await self._bring(mirror, url, sha, token, ref, afresh=not known)
                 self._resume_history(project_id, mirror, url, token)
             return (await self._look(project_id, sha)).revision
 
@@ -104,10 +107,13 @@ class Sources:
         if (project_id, sha) in self._held and (folder / tree).is_dir():
             return folder / tree
         async with self._writing.setdefault(project_id, asyncio.Lock()):
-            await self._git("update-ref", f"refs/slipway/{sha}", sha, repository=self._at(project_id))
+            mirror = self._at(project_id)
+            holding = self._git("update-ref", f"refs/slipway/{sha}", sha, repository=mirror)
+            if (folder / tree).is_dir():
+                await holding
+            else:
+                await asyncio.gather(holding, trees.write(self._git, mirror, tree, seen.files, folder))
             self._held.add((project_id, sha))
-            if not (folder / tree).is_dir():
-                await trees.write(self._git, self._at(project_id), tree, seen.files, folder)
             return folder / tree
 
     async def forget(self, project_id: int, sha: str) -> None:
@@ -182,9 +188,17 @@ class Sources:
                 if path.stat().st_mtime < before:
                     _vanish(path)
 
-    async def _bring(self, mirror: Path, url: str, sha: str, token: str | None, ref: str | None) -> None:
-        known = await self._git("for-each-ref", "--count=1", LATEST, repository=mirror)
-        depth = () if known else ("--depth=1",)
+    async def _here(self, mirror: Path, sha: str) -> tuple[bool, bool]:
+        """Whether a commit is in the mirror, and whether any is that the next one can be compared with."""
+        asked = f"{sha}^{{commit}}^{{tree}}\n{LATEST}\n".encode()
+        out = await self._git("cat-file", "--batch-check=%(objectname)", repository=mirror, stdin=asked)
+        commit, latest = out.decode().splitlines()
+        return SHA.fullmatch(commit) is not None, SHA.fullmatch(latest) is not None
+
+    async def _bring(
+        self, mirror: Path, url: str, sha: str, token: str | None, ref: str | None, *, afresh: bool
+    ) -> None:
+        depth = ("--depth=1",) if afresh else ()
         try:
             await self._ask(mirror, url, token, *depth, refspec=f"+{sha}:{LATEST}")
         except GitFailed as failure:
