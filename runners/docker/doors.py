@@ -15,7 +15,7 @@ from runners.ports import DEBUG_PORTS, Listener, parse_tcp_table
 
 SETTLED = 0.2  # seconds another port must be open before it is believed: some open a lesser one first
 _RESOLVER = "127.0.0.11"  # the engine's own name server listens there, inside the container
-_NEAR, _FAR = 0.01, 0.25  # seconds between looks, when the kernel tells us and when the engine must be asked
+_NEAR, _FAR = 0.05, 0.25  # seconds between looks, when the kernel tells us and when the engine must be asked
 _PYTHON = """
 import asyncio, sys
 here, port, there, to = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])

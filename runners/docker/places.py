@@ -20,7 +20,7 @@ _TRUST = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "PIP_CER
 
 
 def trusting(certificates: Path | None) -> list[Any]:
-    """The mount of a bundle of certificates; see `_trust` for who is told of it."""
+    """The mount of a bundle of certificates."""
     return [bind(certificates, _CERTIFICATES)] if certificates else []
 
 
