@@ -18,6 +18,11 @@ def commit_label(sha: str, owner: str, name: str) -> str:
     return _label(f"c-{sha[:7]}", owner, name)
 
 
+def production_label(owner: str, name: str) -> str:
+    """Production: `main--repo--owner`."""
+    return _label("main", owner, name)
+
+
 def _label(what: str, owner: str, name: str) -> str:
     full = f"{what}--{_plain(name)}--{_plain(owner)}"
     plain = (_plain(name), _plain(owner)) == (name.lower(), owner.lower()) and "--" not in name + "." + owner
