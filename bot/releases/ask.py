@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from bot.models import Project
 from bot.policy.rules import Objection
+
+from bot.models import Project
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ def upgrade() -> None:
         batch_op.create_index('ix_release_pull', ['project_id', 'number'], unique=False)
         batch_op.create_index(batch_op.f('ix_release_state'), ['state'], unique=False)
 
+    op.add_column('pull_request', sa.Column('keep_until', sa.Float(), nullable=True))
     # ### end Alembic commands ###
 
 
@@ -114,6 +115,7 @@ def downgrade() -> None:
         batch_op.drop_index('ix_display_pull')
 
     op.drop_table('display')
+    op.drop_column('pull_request', 'keep_until')
     op.drop_table('audit_entry')
     op.drop_table('allowance')
     # ### end Alembic commands ###
