@@ -1,0 +1,101 @@
+"""What a verdict is made of.  Whatever nobody found out is `Unknown`, and what is unknown denies."""
+
+from __future__ import annotations
+
+import dataclasses
+from enum import IntEnum
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unknown:
+    """What could not be found out, and why, in words for the person who is refused."""
+
+    why: str
+
+
+NOT_ASKED = Unknown("it was not asked")
+
+
+class Role(IntEnum):
+    """GitHub's roles in a repository; a higher one may do all that a lower one may."""
+
+    NONE = 0
+    READ = 1
+    TRIAGE = 2
+    WRITE = 3
+    MAINTAIN = 4
+    ADMIN = 5
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Review:
+    """What one account last decided on the pull request, and what it may do in the repository now."""
+
+    reviewer_id: int
+    login: str
+    person: bool  # a user account, and the review was not written through an app
+    state: str  # APPROVED, CHANGES_REQUESTED, DISMISSED
+    commit: str | None  # that was looked at
+    role: Role | Unknown
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Check:
+    """The latest run of one check at the head commit.  A name says nothing without the app that reports it."""
+
+    name: str
+    app_id: int | None
+    own: bool  # reported by this Slipway
+    status: str  # queued, in_progress, completed, ...
+    conclusion: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stop:
+    """A freeze, a lock or a hold that stands now.  `until` in Unix seconds; None: until somebody lifts it."""
+
+    reason: str
+    by: int
+    login: str = ""
+    until: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stops:
+    """What stands in the environment's way.  Expired ones, and a hold that this very target lifts, are left out."""
+
+    frozen: Stop | None = None
+    locked: Stop | None = None
+    held: Stop | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Facts:
+    """One question: may this account do this in this environment, now?
+
+    Numbers are GitHub's ids, commits are full shas.  A fact that was not gathered stays unknown and denies wherever a
+    rule needs it, so a caller gathers no more than its rules look at.
+    """
+
+    environment: str
+    actor_id: int
+    actor_login: str
+    actor_person: bool  # a user account that did not write through an app
+    actor_role: Role | Unknown = NOT_ASKED
+    author_id: int | Unknown = NOT_ASKED
+    state: Literal["open", "closed", "merged"] | Unknown = NOT_ASKED
+    draft: bool | Unknown = NOT_ASKED
+    fork: bool | Unknown = NOT_ASKED
+    head_sha: str | Unknown = NOT_ASKED  # at GitHub, now
+    displayed_sha: str | Unknown | None = NOT_ASKED  # what was shown as live at the time; None: nothing was
+    merge_sha: str | None = None
+    merged_same: bool | Unknown | None = NOT_ASKED  # the merge's tree is the displayed one; None: it is not merged
+    reviews: tuple[Review, ...] | Unknown = NOT_ASKED
+    hands: frozenset[int] | Unknown = NOT_ASKED  # who wrote, committed or asked for the change: they can't approve it
+    checks: tuple[Check, ...] | Unknown = NOT_ASKED
+    stops: Stops | Unknown = NOT_ASKED
