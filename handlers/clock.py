@@ -21,7 +21,7 @@ async def look(event: Event, service: Service) -> None:
     if pull.state == "open":
         await service.previews.refresh(project, pull, event.guid)
     else:
-        await service.previews.close(project, pull)
+        await service.previews.close(project, pull, event.guid)
 
 
 async def rebuild(event: Event, service: Service) -> None:
@@ -33,7 +33,7 @@ async def rebuild(event: Event, service: Service) -> None:
 async def remove(event: Event, service: Service) -> None:
     standing = await service.store.read(deployments.standing, event.payload["project"], event.payload["number"])
     if standing is not None:
-        await service.previews.remove(standing.project, standing.pull)
+        await service.previews.remove(standing.project, standing.pull, event.guid)
 
 
 async def wake(event: Event, service: Service) -> None:
@@ -45,7 +45,7 @@ async def sleep(event: Event, service: Service) -> None:
 
 
 async def expire(event: Event, service: Service) -> None:
-    await service.previews.expire(event.payload["deployment"])
+    await service.previews.expire(event.payload["deployment"], event.guid)
 
 
 async def _ask(event: Event, service: Service) -> tuple[Project | None, Mapping[str, Any] | None]:

@@ -18,7 +18,7 @@ async def handle(event: Event, service: Service) -> None:
         case "deleted" | "suspend":
             installation.state = "deleted" if event.action == "deleted" else "suspended"
             await service.store.write(deployments.note_installation, installation, service.clock())
-            projects = await service.store.write(deployments.leave, installation.id, None)
+            projects = await service.store.write(deployments.leave, installation.id, None, service.clock(), event.guid)
             await _remove(event, service, projects)
         case "created" | "unsuspend" | "new_permissions_accepted":
             await service.store.write(deployments.note_installation, installation, service.clock())
@@ -30,7 +30,8 @@ async def handle_repositories(event: Event, service: Service) -> None:
     removed = event.payload.get("repositories_removed")
     ids = [one["id"] for one in removed or () if isinstance(one, Mapping) and isinstance(one.get("id"), int)]
     if ids:
-        await _remove(event, service, await service.store.write(deployments.leave, installation.id, ids))
+        projects = await service.store.write(deployments.leave, installation.id, ids, service.clock(), event.guid)
+        await _remove(event, service, projects)
 
 
 async def _remove(event: Event, service: Service, projects: Iterable[int]) -> None:

@@ -15,6 +15,6 @@ async def handle(event: Event, service: Service) -> None:
         case "opened" | "reopened" | "synchronize":
             await service.previews.refresh(project, pull, event.guid)
         case "closed":
-            await service.previews.close(project, pull)
+            await service.previews.close(project, pull, event.guid)
         case "ready_for_review" | "converted_to_draft" | "edited" | "labeled":
             await service.store.write(deployments.note_pull, project, pull, service.clock())

@@ -81,8 +81,8 @@ class Ground:
         if deployment.state is not State.REPLACED:
             hosts.append(self.pull_host(standing.project, standing.pull))
         routes = dict.fromkeys(hosts, target.as_json())
-        seen = deployment.state
-        mine = await self.store.write(lambda s: deployments.put(s, deployment.id, seen, routes, **fields))
+        seen, now = deployment.state, self.clock()
+        mine = await self.store.write(lambda s: deployments.put(s, deployment.id, seen, routes, now, **fields))
         for host in mine or ():
             await self.router.point(host, target)
         return mine is not None

@@ -149,7 +149,8 @@ class Refresh:
         if old.instance is not None and (keep is None or old.instance["id"] != keep.id):
             await self._ground.router.drained(old.id, DRAIN_SECONDS)
             await self._ground.runner.stop(Instance.from_json(old.instance))
-        await self._store.write(lambda s: deployments.put(s, old.id, State.REPLACED, {}, instance=None))
+        now = self._ground.clock()
+        await self._store.write(lambda s: deployments.put(s, old.id, State.REPLACED, {}, now, instance=None))
 
     async def _reserve(self, project: Project, pull: PullRequest, deployment: Deployment) -> None:
         """The address answers from the first second: with the progress, or with what has been live until now."""

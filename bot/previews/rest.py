@@ -17,28 +17,31 @@ class Rest:
     def __init__(self, ground: Ground, sources: Sources) -> None:
         self._ground, self._sources, self._store = ground, sources, ground.store
 
-    async def close(self, project: Project, pull: PullRequest) -> None:
+    async def close(self, project: Project, pull: PullRequest, guid: str | None = None) -> None:
         """Remove everything of a pull request, look again, and keep the receipt."""
         project, pull = await self._store.write(deployments.note_pull, project, pull, self._ground.clock())
         if pull.state == "open":
             return  # it was opened again meanwhile
         now = self._ground.clock()
-        rows = await self._store.write(deployments.closing, pull.project_id, pull.number, now)
+        rows = await self._store.write(deployments.closing, pull.project_id, pull.number, now, guid)
         await self._remove(project, pull, rows, "closed")
         left = await self._left(rows)
-        await self._store.write(deployments.closed, pull.project_id, pull.number, not left)
+        now = self._ground.clock()
+        await self._store.write(deployments.closed, pull.project_id, pull.number, not left, now, guid)
 
-    async def expire(self, deployment_id: str) -> None:
+    async def expire(self, deployment_id: str, guid: str | None = None) -> None:
         """Nobody came for a long time: remove it; a push or a re-run brings it back."""
         deployment = await self._store.read(deployments.get, deployment_id)
         standing = await self._ground.standing(deployment) if deployment else None
         if standing is not None:
-            await self.remove(standing.project, standing.pull, all_of_it=False)
+            await self.remove(standing.project, standing.pull, guid, all_of_it=False)
 
-    async def remove(self, project: Project, pull: PullRequest, *, all_of_it: bool = True) -> None:
+    async def remove(
+        self, project: Project, pull: PullRequest, guid: str | None = None, *, all_of_it: bool = True
+    ) -> None:
         """Remove what there is of a pull request that stays open."""
         now = self._ground.clock()
-        rows = await self._store.write(deployments.expiring, project.id, pull.number, now, all_of_it=all_of_it)
+        rows = await self._store.write(deployments.expiring, project.id, pull.number, now, guid, all_of_it=all_of_it)
         await self._remove(project, pull, rows, "removed")
 
     async def rename(self, project: Project) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from bot.audit import FIRST, Actor, Entry, canonical, link
-from bot.models import AuditEntry, Delivery
+from bot.models import AuditEntry, Delivery, Deployment
 
 _AT_ONCE = 1000  # rows in memory while the chain is read
 
@@ -27,6 +28,40 @@ def append(session: Session, entry: Entry) -> AuditEntry:
     session.add(row)
     session.flush()
     return row
+
+
+def of_preview(
+    session: Session,
+    what: str,
+    row: Deployment,
+    now: float,
+    *,
+    guid: str | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> AuditEntry:
+    """Write what became of a preview.  `guid` is the delivery it became so by: the one that asked for it, or another.
+
+    Of a failure only where and which kind is kept: what a build said belongs in its log."""
+    failure = row.failure or {}
+    said = {"deployment": row.id, "state": row.state.value, **(after or {})}
+    said |= {name: failure[name] for name in ("step", "reason_code") if failure.get(name)}
+    shas = {"head": row.sha} | ({"tree": row.tree} if row.tree else {})
+    guid = guid or row.delivery
+    entry = Entry(
+        what,
+        now,
+        project_id=row.project_id,
+        number=row.number,
+        environment=row.environment,
+        actor=sender(session, guid),
+        delivery=guid,
+        shas=shas,
+        artifact=row.artifact,
+        before=before or {},
+        after=said,
+    )
+    return append(session, entry)
 
 
 def head(session: Session) -> AuditEntry | None:

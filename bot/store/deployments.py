@@ -11,7 +11,9 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from bot.audit import Entry
 from bot.models import Build, Deployment, Installation, Project, PullRequest, Route, State
+from bot.store import audit
 from bot.store.rows import set_route
 
 SERVING = (State.LIVE, State.ASLEEP)
@@ -84,6 +86,7 @@ def begin(session: Session, guid: str, pull: PullRequest, sha: str, now: float) 
             older.state, older.ended_at = State.CANCELLED, now
             session.add(older)
             _refresh_pages(session, older)
+            audit.of_preview(session, "preview.cancelled", older, now, guid=guid)
     if row is None:
         row = Deployment(
             delivery=guid,
@@ -95,6 +98,7 @@ def begin(session: Session, guid: str, pull: PullRequest, sha: str, now: float) 
             timeline=[[now, "accepted"]],
         )
         session.add(row)
+        audit.of_preview(session, "preview.accepted", row, now)
     held = session.get_one(PullRequest, (pull.project_id, pull.number))
     held.displayed, held.changes = row.id, held.changes + 1
     session.add(held)
@@ -112,6 +116,7 @@ def advance(session: Session, deployment: str, state: State, words: str, now: fl
         setattr(row, field, value)
     if state.ended:
         row.ended_at = now
+        audit.of_preview(session, f"preview.{state.value}", row, now)
     session.add(row)
     _refresh_pages(session, row)
     _changed(session, row)
@@ -138,23 +143,28 @@ def go_live(
     session.add(row)
     for host, target in routes.items():
         set_route(session, host, target["deployment"], target)
+    served = {"replaced": [old.id for old in former], "artifacts": [old.artifact for old in former]}
+    audit.of_preview(session, "preview.live", row, now, before=served, after={"hosts": sorted(routes)})
     _changed(session, row)
     return former
 
 
 def put(
-    session: Session, deployment: str, seen: State | None, routes: Mapping[str, dict[str, Any]], **fields: Any
+    session: Session, deployment: str, seen: State, routes: Mapping[str, dict[str, Any]], now: float, **fields: Any
 ) -> list[str] | None:
     """Write fields of a deployment and those of its routes that are still its own, together.  Returns these.
 
     None: its state is not `seen` any more (another recipe came first), nothing was written."""
     row = session.get_one(Deployment, deployment)
-    if seen is not None and row.state is not seen:
+    if row.state is not seen:
         return None
     mine = []
     for field, value in fields.items():
         setattr(row, field, value)
     session.add(row)
+    if row.state is not seen:
+        what = "preview.asleep" if row.state is State.ASLEEP else "preview.awake"
+        audit.of_preview(session, what, row, now, before={"state": seen.value})
     for host, target in routes.items():
         route = session.get(Route, host)
         if route is None or route.deployment == deployment:
@@ -172,7 +182,7 @@ def reserve(session: Session, hosts: tuple[str, str], deployment: str, page: dic
             set_route(session, host, deployment, page)
 
 
-def closing(session: Session, project_id: int, number: int, now: float) -> list[Deployment]:
+def closing(session: Session, project_id: int, number: int, now: float, guid: str | None = None) -> list[Deployment]:
     """End all deployments of a pull request that was closed and write down what there is to remove.
 
     Tried again after a crash, it finds the same rows: those whose removal was not confirmed yet."""
@@ -190,28 +200,34 @@ def closing(session: Session, project_id: int, number: int, now: float) -> list[
     pull.closed_at = pull.closed_at or now
     pull.changes += 1
     session.add(pull)
-    _end(session, rows, now)
+    _end(session, rows, now, "preview.closed", guid)
     if not rows and pull.receipt and not pull.receipt["verified"]:
         return [session.get_one(Deployment, one) for one in pull.receipt["deployments"]]
     return rows
 
 
-def closed(session: Session, project_id: int, number: int, verified: bool) -> None:
+def closed(session: Session, project_id: int, number: int, verified: bool, now: float, guid: str | None = None) -> None:
     """The removal was looked at again: `verified` when nothing was left."""
     pull = session.get_one(PullRequest, (project_id, number))
     for row in _of_pull(session, project_id, number, (State.REMOVED, State.CANCELLED)):
         row.instance = None
         session.add(row)
     if pull.receipt is not None:
+        if pull.receipt["verified"] != verified:
+            said = {"verified": verified, "deployments": pull.receipt["deployments"]}
+            entry = Entry("preview.gone", now, project_id=project_id, number=number, environment="preview")
+            audit.append(session, dataclasses.replace(entry, delivery=guid, after=said))
         pull.receipt = {**pull.receipt, "verified": verified}
         pull.changes += 1
     session.add(pull)
 
 
-def expiring(session: Session, project_id: int, number: int, now: float, *, all_of_it: bool) -> list[Deployment]:
+def expiring(
+    session: Session, project_id: int, number: int, now: float, guid: str | None = None, *, all_of_it: bool
+) -> list[Deployment]:
     """End what rests of a pull request, and with `all_of_it` also what is being worked on."""
     rows = _of_pull(session, project_id, number, (*HOLDING, *WORKING) if all_of_it else HOLDING)
-    _end(session, rows, now)
+    _end(session, rows, now, "preview.removed", guid)
     if rows:
         _changed(session, rows[-1])
     return rows
@@ -250,13 +266,15 @@ def note_installation(session: Session, installation: Installation, now: float) 
     session.merge(installation)
 
 
-def leave(session: Session, installation_id: int, only: Sequence[int] | None) -> list[int]:
+def leave(session: Session, installation_id: int, only: Sequence[int] | None, now: float, guid: str) -> list[int]:
     """Projects that an installation gave up: `only` these, or all.  Returns their ids."""
     query = select(Project).where(Project.installation_id == installation_id, Project.state != "gone")
     rows = session.exec(query if only is None else query.where(col(Project.id).in_(only))).all()
     for row in rows:
-        row.state = "gone"
+        before, row.state = row.state, "gone"
         session.add(row)
+        entry = Entry("project.left", now, project_id=row.id, actor=audit.sender(session, guid), delivery=guid)
+        audit.append(session, dataclasses.replace(entry, before={"state": before}, after={"state": "gone"}))
     return [row.id for row in rows]
 
 
@@ -326,11 +344,13 @@ def build_of(session: Session, artifact: str) -> Build | None:
     return session.exec(select(Build).where(Build.artifact == artifact)).first()
 
 
-def _end(session: Session, rows: Sequence[Deployment], now: float) -> None:
+def _end(session: Session, rows: Sequence[Deployment], now: float, what: str, guid: str | None) -> None:
     for row in rows:
+        before = {"state": row.state.value}
         row.state = State.REMOVED if row.live_at is not None else State.CANCELLED
         row.ended_at = now
         session.add(row)
+        audit.of_preview(session, what, row, now, guid=guid, before=before)
 
 
 def _serving(session: Session, project_id: int, number: int) -> Deployment | None:

@@ -19,6 +19,18 @@ _PRAGMAS = (
     "synchronous = FULL",  # a commit survives a power cut
     "journal_size_limit = 67108864",  # bytes
 )
+# The books are only added to.  A batch migration, which rebuilds a table, drops its triggers without a word, so
+# they are made sure of after each one.  The last of them also stops REPLACE, which fires no DELETE trigger.
+GUARDS = {
+    "audit_entry_update": "BEFORE UPDATE ON audit_entry BEGIN SELECT RAISE(ABORT, 'the books are never changed'); END",
+    "audit_entry_delete": (
+        "BEFORE DELETE ON audit_entry BEGIN SELECT RAISE(ABORT, 'nothing is removed from the books'); END"
+    ),
+    "audit_entry_insert": (
+        "BEFORE INSERT ON audit_entry WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM audit_entry)"
+        " BEGIN SELECT RAISE(ABORT, 'the books only grow at their end'); END"
+    ),
+}
 
 
 def parse(url: str) -> URL:
@@ -58,6 +70,8 @@ def migrate(url: str) -> None:
         try:
             with engine.begin() as connection:
                 command.upgrade(configuration(connection), "head")
+                for name, what in GUARDS.items():
+                    connection.exec_driver_sql(f"CREATE TRIGGER IF NOT EXISTS {name} {what}")
         finally:
             engine.dispose()
     except CommandError as error:
