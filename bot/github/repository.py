@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Literal
 
 from bot.errors import GitHubRefused
 from bot.github.api import Api, number_of
@@ -14,7 +14,9 @@ from bot.github.limits import ANNOTATIONS, CHECK_TEXT, COMMENT, annotation, fit,
 CODE = {"contents": "read"}
 PULLS = {"pull_requests": "read"}
 COMMENTS = {"pull_requests": "write"}  # does for comments on pull requests; no right on issues is needed
+METADATA = {"metadata": "read"}
 CHECKS = {"checks": "write"}
+CHECKS_SEEN = {"checks": "read"}
 DEPLOYMENTS = {"deployments": "write"}
 
 PAGE = 100
@@ -61,7 +63,31 @@ class Repository:
         commits = self._api(PULLS).all(url, **self._names, number=number, per_page=PAGE)
         return [commit async for commit in commits][:COMMITS]
 
+    async def reviews(self, number: int) -> list[dict[str, Any]]:
+        """Every one of them, dismissed ones too, oldest first."""
+        url = "/repos/{owner}/{repo}/pulls/{number}/reviews{?per_page}"
+        reviews = self._api(PULLS).all(url, **self._names, number=number, per_page=PAGE)
+        return [review async for review in reviews]
+
+    # ---- people
+
+    async def permission(self, login: str) -> dict[str, Any]:
+        """What an account may do here, as GitHub knows it now.  `role_name` is exact, `permission` is not."""
+        url = "/repos/{owner}/{repo}/collaborators/{login}/permission"
+        return await self._api(METADATA).one(url, **self._names, login=login)
+
     # ---- check runs
+
+    async def own_app(self) -> int:
+        """The id of the app that we are."""
+        return await self._app_id()
+
+    async def check_runs(self, sha: str) -> list[dict[str, Any]]:
+        """The latest of each at a commit, everybody's.  All pages or none: a page that fails raises."""
+        url = "/repos/{owner}/{repo}/commits/{sha}/check-runs{?filter,per_page}"
+        words: dict[str, Any] = {"filter": "latest", "per_page": PAGE}
+        runs = self._api(CHECKS_SEEN).all(url, "check_runs", **self._names, sha=sha, **words)
+        return [run async for run in runs]
 
     async def create_check(
         self,
@@ -181,6 +207,11 @@ class Repository:
         """GitHubRefused with status 404: somebody deleted it; a new one is due."""
         url = "/repos/{owner}/{repo}/issues/comments/{id}"
         await self._api(COMMENTS).change(url, {"body": fit(body, COMMENT)}, **self._names, id=comment)
+
+    async def react(self, comment: int, content: Literal["eyes", "rocket", "-1"]) -> None:
+        """A reaction to a comment on a pull request; the same one twice is one."""
+        url = "/repos/{owner}/{repo}/issues/comments/{id}/reactions"
+        await self._api(COMMENTS).make(url, {"content": content}, **self._names, id=comment)
 
     async def find_comment(self, number: int, marker: str) -> int | None:
         """Our oldest comment that holds the marker.  Others may quote it: only the app's own count."""
