@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     port: int = 8000
     home: Path = Field(Path(".slipway"), alias="SLIPWAY_HOME")
     database_url: str | None = None
+    audit_anchor: Path | None = Field(None, alias="SLIPWAY_AUDIT_ANCHOR")
     base_url: str | None = Field(None, alias="SLIPWAY_BASE_URL")
     preview_domain: str = Field("localhost", alias="SLIPWAY_PREVIEW_DOMAIN")
     runner: Literal["auto", "docker", "process"] = Field("auto", alias="SLIPWAY_RUNNER")
@@ -59,6 +60,11 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.home.absolute() / 'slipway.db'}"
+
+    @property
+    def anchor(self) -> Path:
+        """Where the books' checkpoints go.  Beside the books it shows accidents only: see docs/audit.md."""
+        return self.audit_anchor or self.home.absolute() / "audit.anchor"
 
     @property
     def public_url(self) -> str:

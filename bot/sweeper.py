@@ -20,7 +20,8 @@ from bot.github.shapes import Malformed, pull_of, repository_of
 from bot.models import Delivery, Deployment, Installation, Project, PullRequest, State
 from bot.service import Service
 from bot.settings import Settings
-from bot.store import deliveries, deployments
+from bot.store import audit, deliveries, deployments
+from bot.store.anchor import Anchor
 from runners.base import Instance, Runner, RunnerError
 
 NEAR_SECONDS = 30.0
@@ -36,6 +37,7 @@ class Sweeper:
     def __init__(self, settings: Settings, service: Service, runner: Runner, clock: Callable[[], float]) -> None:
         self._settings, self._service, self._runner, self._clock = settings, service, runner, clock
         self._store, self._github = service.store, service.github
+        self._anchor = Anchor(settings.anchor, settings.home.absolute())
         self._strangers: set[str] = set()  # instances without a row, seen in the last round
 
     async def run(self) -> None:
@@ -43,6 +45,7 @@ class Sweeper:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._every(NEAR_SECONDS, self.near))
             group.create_task(self._every(FAR_SECONDS, self.far))
+            group.create_task(self._every(NEAR_SECONDS, self.anchor))  # by itself: its disk may be a slow one
 
     async def _every(self, seconds: float, sweep: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -66,6 +69,10 @@ class Sweeper:
             return
         await self._stop_strangers(running)
         await self._note_dead(held, running)
+
+    async def anchor(self) -> None:
+        """Write down, where nobody here can change it, how far the books have come."""
+        await self._anchor.note(await self._store.read(audit.head), self._clock())
 
     def _due(self, row: Deployment, now: float) -> Errand | None:
         rested = now - row.active_at

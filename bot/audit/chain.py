@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bot.audit.checkpoint import Checkpoint
 
@@ -23,6 +23,15 @@ class Row(Protocol):
     def payload(self) -> str: ...
     @property
     def digest(self) -> str: ...
+
+
+class Line(NamedTuple):
+    """A `Row` with nothing around it."""
+
+    seq: int
+    prev: str
+    payload: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)

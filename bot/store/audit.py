@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
-from bot.audit import FIRST, Actor, Entry, canonical, link
+from bot.audit import FIRST, Actor, Entry, Line, canonical, link
 from bot.models import AuditEntry, Delivery, Deployment
+from bot.store.engine import GUARDS
 
 _AT_ONCE = 1000  # rows in memory while the chain is read
 
@@ -69,13 +70,19 @@ def head(session: Session) -> AuditEntry | None:
     return session.exec(select(AuditEntry).order_by(col(AuditEntry.seq).desc()).limit(1)).first()
 
 
-def lines(session: Session) -> Iterator[AuditEntry]:
-    """All lines, the oldest first, as they stand in the table; detached ones, so that memory stays small."""
+def lines(session: Session) -> Iterator[Line]:
+    """All lines, the oldest first, as they stand in the table; a part of them in memory at a time."""
     query = text("SELECT seq, prev, payload, digest FROM audit_entry ORDER BY seq").execution_options(
         yield_per=_AT_ONCE
     )
-    for seq, prev, payload, digest in session.execute(query):
-        yield AuditEntry(seq=seq, prev=prev, payload=payload, digest=digest)
+    for row in session.execute(query):
+        yield Line(*row)
+
+
+def unguarded(session: Session) -> list[str]:
+    """Triggers that should keep the books and are not there."""
+    there = session.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
+    return sorted(GUARDS.keys() - set(there))
 
 
 def sender(session: Session, guid: str) -> Actor | None:
