@@ -161,7 +161,7 @@ def unlocked(facts: Facts) -> Objection | None:
     lock = facts.stops.locked
     if lock is None or lock.by == facts.actor_id:
         return None
-    words, lift = f"{facts.environment} is locked{_stop(lock)}", f"/unlock {facts.environment} --force"
+    words, lift = f"{facts.environment} is locked{_stop(lock)}", f"/unlock {facts.environment}"
     return Objection("lock", "locked", words, f"locked by {lock.login or lock.by}", "not locked by others", lift)
 
 
