@@ -29,18 +29,30 @@ def look(project_id: int, number: int, reason: str) -> Errand:
     return Errand(f"look:{key}:{reason}", "slipway.look", {"project": project_id, "number": number}, order)
 
 
-def rebuild(project_id: int, number: int, reason: str) -> Errand:
-    """Somebody asked for a build of the head, whatever became of it before."""
+def rebuild(project_id: int, number: int, reason: str, **asked: Any) -> Errand:
+    """Somebody asked for a build of the head, whatever became of it before.
+
+    `asked`: `comment` and `by`, when it was with a command."""
     key = f"{project_id}#{number}"
     order = Order(key=key, topic=f"{key}:refresh", heavy=True, project_id=project_id)
-    return Errand(f"rebuild:{key}:{reason}", "slipway.rebuild", {"project": project_id, "number": number}, order)
+    payload = {"project": project_id, "number": number, **asked}
+    return Errand(f"rebuild:{key}:{reason}", "slipway.rebuild", payload, order)
 
 
-def remove(project_id: int, number: int, reason: str) -> Errand:
-    """The project is no longer ours to serve: remove what runs of a pull request."""
+def remove(project_id: int, number: int, reason: str, **asked: Any) -> Errand:
+    """Remove what runs of a pull request: the project is no longer ours to serve, or somebody `asked`."""
     key = f"{project_id}#{number}"
     order = Order(key=key, topic=f"{key}:refresh", priority=-10, project_id=project_id)
-    return Errand(f"remove:{key}:{reason}", "slipway.remove", {"project": project_id, "number": number}, order)
+    payload = {"project": project_id, "number": number, **asked}
+    return Errand(f"remove:{key}:{reason}", "slipway.remove", payload, order)
+
+
+def cancel(project_id: int, number: int, reason: str, **asked: Any) -> Errand:
+    """Somebody wants the build of a pull request stopped, be it queued or running."""
+    key = f"{project_id}#{number}"
+    order = Order(key=key, topic=f"{key}:refresh", priority=-10, project_id=project_id)
+    payload = {"project": project_id, "number": number, **asked}
+    return Errand(f"cancel:{key}:{reason}", "slipway.cancel", payload, order)
 
 
 def wake(deployment: str, reason: str) -> Errand:
@@ -53,3 +65,29 @@ def rest(deployment: str, verb: str, reason: str) -> Errand:
     """The clock's: put to `sleep`, or let `expire`."""
     order = Order(key=f"wake:{deployment}", priority=10)
     return Errand(f"{verb}:{deployment}:{reason}", f"slipway.{verb}", {"deployment": deployment}, order)
+
+
+def watch(release: str, n: int) -> Errand:
+    """Look at what was released; `n` counts the looks."""
+    order = Order(key=f"watch:{release}", priority=-20)
+    return Errand(f"watch:{release}:{n}", "slipway.watch", {"release": release, "n": n}, order)
+
+
+def revive(release: str, reason: str) -> Errand:
+    """What serves in an environment does not run any more."""
+    order = Order(key=f"revive:{release}", priority=-20)
+    return Errand(f"revive:{release}:{reason}", "slipway.revive", {"release": release}, order)
+
+
+def settle(project_id: int, environment: str, reason: str) -> Errand:
+    """Stop what an environment does not need any more, and forget what nothing can return to."""
+    order = Order(key=f"settle:{project_id}@{environment}", priority=10, project_id=project_id)
+    payload = {"project": project_id, "environment": environment}
+    return Errand(f"settle:{project_id}@{environment}:{reason}", "slipway.settle", payload, order)
+
+
+def answer(project_id: int, number: int, ident: str, **told: Any) -> Errand:
+    """Tell who asked: `comment` (its id), `body` (Markdown), `reaction` (GitHub's word), each or none."""
+    order = Order(key=f"answer:{ident}", priority=-5, project_id=project_id)
+    payload = {"project": project_id, "number": number, "ident": ident, **told}
+    return Errand(f"answer:{ident}", "slipway.answer", payload, order)

@@ -291,6 +291,11 @@ class Stage(StrEnum):
     ROLLED_BACK = "rolled_back"  # somebody went back from it
     REVOKED = "revoked"  # never to run again
 
+    @property
+    def pending(self) -> bool:
+        """It has not served yet, and still may."""
+        return self is Stage.RELEASING
+
 
 class Release(SQLModel, table=True):
     """A deployment that can be returned to: one switch of an environment, or the try at one."""

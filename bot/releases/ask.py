@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from bot.policy.rules import Objection
-
 from bot.models import Project
+from bot.policy.rules import Objection
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from bot.audit import Entry
 from bot.models import Build, Deployment, Installation, Project, PullRequest, Route, State
-from bot.store import audit
+from bot.store import audit, retention
 from bot.store.rows import set_route
 
 SERVING = (State.LIVE, State.ASLEEP)
@@ -320,7 +320,26 @@ def unshared(session: Session, rows: Sequence[Deployment]) -> list[Build]:
             col(Deployment.state).in_((*HOLDING, *WORKING)),
         )
     ).all()
-    return list(session.exec(select(Build).where(col(Build.artifact).in_(digests - set(others)))))
+    free = digests - set(others) - retention.kept(session)
+    return list(session.exec(select(Build).where(col(Build.artifact).in_(free))))
+
+
+def unused(session: Session, project_id: int) -> list[Build]:
+    """Builds of a project that nothing shows and no environment returns to; none while it is being built."""
+    rows = session.exec(
+        select(Deployment).where(Deployment.project_id == project_id, col(Deployment.state).in_((*HOLDING, *WORKING)))
+    ).all()
+    if any(row.state.working for row in rows):
+        return []
+    needed = {row.artifact for row in rows} | retention.kept(session)
+    builds = session.exec(select(Build).where(Build.project_id == project_id)).all()
+    return [build for build in builds if build.artifact not in needed]
+
+
+def commits_of(session: Session, project_id: int, artifact: str) -> set[str]:
+    """Commits that an artifact was made of."""
+    query = select(Deployment.sha).where(Deployment.project_id == project_id, Deployment.artifact == artifact)
+    return set(session.exec(query))
 
 
 def forget_build(session: Session, key: str) -> None:
@@ -334,7 +353,7 @@ def uses_commit(session: Session, project_id: int, sha: str) -> bool:
     trees = select(Deployment.tree).where(Deployment.project_id == project_id, Deployment.sha == sha)
     query = select(Deployment.id).where(
         Deployment.project_id == project_id,
-        col(Deployment.state).in_((*HOLDING, *WORKING)),
+        col(Deployment.state).in_((*HOLDING, *WORKING)) | col(Deployment.artifact).in_(retention.kept(session)),
         (col(Deployment.sha) == sha) | col(Deployment.tree).in_(trees),
     )
     return session.exec(query).first() is not None

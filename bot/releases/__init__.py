@@ -1,0 +1,86 @@
+"""The recipe of a release: promote what people saw, watch it, go back.
+
+What an environment serves changes in one place, `bot.store.releases.switch`; everything before it leaves no trace
+that a crash could not find again, everything after it may be repeated.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+from bot.github import GitHub
+from bot.releases.ask import Actor, Ask, Outcome, refused
+from bot.releases.desk import Desk
+from bot.releases.ground import PRODUCTION, Ground
+from bot.releases.promote import Promote
+from bot.releases.rollback import Rollback
+from bot.releases.upkeep import Upkeep
+from bot.releases.verdict import Watch
+from bot.releases.watch import Vigil
+from bot.settings import Settings
+from bot.sources import Sources
+from bot.store import Store
+from runners.base import Router, Runner
+
+__all__ = ["PRODUCTION", "Actor", "Ask", "Outcome", "Releases", "Watch"]
+
+
+class Releases:
+    """What environments serve.  Every verb answers with an Outcome; TryLater is the only error that is meant."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        github: GitHub,
+        sources: Sources,
+        runner: Runner,
+        router: Router,
+        clock: Callable[[], float] = time.time,
+        watch: Watch | None = None,
+    ) -> None:
+        ground = Ground(settings, store, github, runner, router, clock, watch or Watch())
+        self._promote, self._rollback, self._desk = Promote(ground, sources), Rollback(ground), Desk(ground)
+        self.watch = Vigil(ground, self._rollback)
+        self.abandon = self._promote.abandon
+        upkeep = Upkeep(ground, sources)
+        self.dead, self.revive, self.settle = upkeep.dead, upkeep.revive, upkeep.settle
+
+    async def promote(self, ask: Ask) -> Outcome:
+        """Serve what the comment showed when the command was received."""
+        return await _known(ask, self._promote)
+
+    async def rollback(self, ask: Ask) -> Outcome:
+        """Serve what was good before, at once, and hold the environment."""
+        return await _known(ask, self._rollback)
+
+    async def plan(self, ask: Ask) -> Outcome:
+        """What `promote` would answer now."""
+        return await _known(ask, self._promote.plan)
+
+    async def hold(self, ask: Ask) -> Outcome:
+        return await _known(ask, self._desk.hold)
+
+    async def unhold(self, ask: Ask) -> Outcome:
+        return await _known(ask, self._desk.unhold)
+
+    async def lock(self, ask: Ask, seconds: float) -> Outcome:
+        return await _known(ask, lambda ask: self._desk.lock(ask, seconds))
+
+    async def unlock(self, ask: Ask) -> Outcome:
+        return await _known(ask, self._desk.unlock)
+
+    async def freeze(self, ask: Ask, until: float) -> Outcome:
+        return await _known(ask, lambda ask: self._desk.freeze(ask, until))
+
+    async def unfreeze(self, ask: Ask) -> Outcome:
+        return await _known(ask, self._desk.unfreeze)
+
+
+async def _known(ask: Ask, do: Callable[[Ask], Awaitable[Outcome]]) -> Outcome:
+    """There is one environment to release to; a misspelt one must not be made."""
+    if ask.environment != PRODUCTION:
+        words = f"There is no environment {ask.environment[:40]!r} to release to."
+        return refused("unknown_environment", words, f"/status {PRODUCTION}")
+    return await do(ask)

@@ -1,0 +1,182 @@
+"""What every recipe of a release stands on, and the one way from an artifact to what an environment serves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bot import errands
+from bot.audit import Entry, Ruling
+from bot.github import GitHub, Repository
+from bot.hosts import production_label
+from bot.models import Environment, Project, Release, Stage
+from bot.policy import Objection, Stop, Stops
+from bot.releases.ask import Ask, Outcome, refused
+from bot.releases.verdict import Watch
+from bot.settings import Settings
+from bot.store import Store, deployments, environments, releases
+from bot.telemetry import redact
+from runners.base import Artifact, Gone, Instance, Launch, Limits, Router, Runner, Target
+from runners.base.logs import FileLog, end_of
+
+PRODUCTION = "production"
+LEASE_SECONDS = 60.0  # beyond what a start may take; a killed process keeps others waiting no longer
+LOG_LINES = 30  # of evidence
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ground:
+    """The collaborators that promote, rollback and watch share."""
+
+    settings: Settings
+    store: Store
+    github: GitHub
+    runner: Runner
+    router: Router
+    clock: Callable[[], float]
+    watch: Watch
+
+    def repository(self, project: Project) -> Repository:
+        return self.github.repository(project.installation_id, project.id, project.full_name)
+
+    def host(self, project: Project) -> str:
+        return f"{production_label(project.owner, project.name)}.{self.settings.preview_domain}"
+
+    def url(self, project: Project) -> str:
+        return self.settings.preview_url(production_label(project.owner, project.name))
+
+    def log_path(self, release: str) -> Path:
+        return self.settings.home.absolute() / "logs" / f"{release}.log"
+
+    def log(self, release: str) -> FileLog:
+        home = str(self.settings.home.absolute())
+        return FileLog(self.log_path(release), lambda text: redact(text).replace(home, "~"))
+
+    async def log_end(self, release: str) -> str:
+        text = await asyncio.to_thread(end_of, self.log_path(release))
+        return "\n".join(text.splitlines()[-LOG_LINES:])
+
+    def launch(self, project: Project, release: str, artifact: Artifact) -> Launch:
+        """Nothing of a preview's environment: it must not know that it was one."""
+        limits = Limits(
+            memory=self.settings.memory_mb * 1024 * 1024, cpus=self.settings.cpus, seconds=self.settings.start_seconds
+        )
+        env = {"SLIPWAY": "1", "SLIPWAY_ENVIRONMENT": PRODUCTION, "SLIPWAY_URL": self.url(project)}
+        return Launch(release, artifact, env, limits)
+
+    def target(self, release: str, artifact: Artifact, instance: Instance | None) -> Target:
+        if instance is not None:
+            return Target("instance", release, host=instance.host, port=instance.port, robots=True)
+        fallback = artifact.the_plan().fallback
+        return Target("static", release, path=artifact.path or "", fallback=fallback, robots=True)
+
+    async def artifact(self, digest: str | None) -> Artifact | None:
+        build = await self.store.read(deployments.build_of, digest) if digest else None
+        return Artifact.from_json(build.record) if build else None
+
+    async def start(self, project: Project, release: Release, artifact: Artifact) -> Instance | None:
+        """The instance of a release: the one that is still warm, else a new one; static files need none.
+
+        A warm one that does not answer has no row from the switch on, so the sweep stops it.  Raises StartFailed."""
+        if artifact.the_plan().kind == "static":
+            return None
+        if release.instance is not None:
+            warm = Instance.from_json(release.instance)
+            with contextlib.suppress(Gone):
+                if await self.runner.healthy(warm):
+                    return warm
+        return await self.runner.start(self.launch(project, release.id, artifact), self.log(release.id))
+
+    async def serve(
+        self,
+        ask: Ask,
+        release: Release,
+        lease: environments.Lease,
+        artifact: Artifact,
+        instance: Instance | None,
+        **how: Any,
+    ) -> Release | environments.No:
+        """The only switch: routes and rows in one transaction, then the router.  The former goes on running."""
+        now, host = self.clock(), self.host(ask.project)
+        target = self.target(release.id, artifact, instance)
+        change = releases.Switch(
+            lease=lease,
+            routes={host: target.as_json()},
+            instance=instance.as_json() if instance else None,
+            errands=(
+                (errands.watch(release.id, 0), now + self.watch.interval),
+                (errands.settle(ask.project.id, ask.environment, release.id), 0.0),
+            ),
+            asked_on=ask.number,
+            **how,
+        )
+        switched = await self.store.write(releases.switch, release.id, change, now)
+        if isinstance(switched, Release):
+            await self.router.point(host, target)
+        return switched
+
+    async def undo(self, release: str, instance: Instance) -> None:
+        """Stop an instance that was started for nothing.  Asked of the writer, so that a switch under way has ended."""
+        row = await self.store.write(releases.get, release)
+        if row is None or row.state is Stage.RELEASING or (row.instance or {}).get("id") != instance.id:
+            await self.runner.stop(instance)
+
+    async def done(self, ask: Ask, release: Release, words: str) -> Outcome:
+        took = (release.live_at or self.clock()) - ask.received_at
+        return Outcome(done=True, words=words, release=release.id, url=self.url(ask.project), seconds=took)
+
+    async def told(self, ask: Ask, release: Release) -> Outcome:
+        """What became of a release that this very delivery made before it was tried again."""
+        if release.state is Stage.FAILED and release.live_at is None:
+            failure = release.failure or {}
+            return refused(str(failure.get("reason_code", "health_failed")), str(failure.get("message", "It failed.")))
+        return await self.done(ask, release, f"{ask.environment} serves `{release.sha[:7]}`.")
+
+
+def entry(what: str, ask: Ask, release: Release, now: float, rules: Sequence[str] = (), **more: Any) -> Entry:
+    """The line in the books about one effect on an environment."""
+    shas = {"head": release.sha} | ({"tree": release.tree} if release.tree else {})
+    return Entry(
+        what,
+        now,
+        project_id=release.project_id,
+        number=release.number,
+        environment=release.environment,
+        actor=ask.actor,
+        delivery=ask.guid,
+        comment_id=ask.comment_id,
+        comment_hash=ask.comment_hash,
+        shas=shas,
+        artifact=release.artifact,
+        verdict=[Ruling(rule, allowed=True) for rule in rules],
+        **more,
+    )
+
+
+def stops(env: Environment, held: bool, now: float) -> Stops:
+    """What stands in the way of a promotion, in the words of the policy."""
+    frozen = locked = hold = None
+    if (env.freeze_until or 0) > now:
+        frozen = Stop(env.freeze_reason or "", 0, env.freeze_by or "", env.freeze_until)
+    if env.lock_by is not None and (env.lock_until or 0) > now:
+        locked = Stop(env.lock_reason or "", env.lock_by, env.lock_login or "", env.lock_until)
+    if held:
+        hold = Stop(env.hold or "", 0, env.hold_by or "")
+    return Stops(frozen, locked, hold)
+
+
+def objected(objections: tuple[Objection, ...]) -> Outcome:
+    first = objections[0]
+    return refused(first.reason_code, first.words, first.next, objections)
+
+
+NO_WORDS = {
+    "overtaken": "Something else was released meanwhile.",
+    "held": "The environment was held meanwhile.",
+    "locked": "The environment was locked meanwhile.",
+    "frozen": "The environment was frozen meanwhile.",
+}

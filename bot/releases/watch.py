@@ -1,0 +1,111 @@
+"""Looks at what was just released until there is a verdict; what fails is rolled back, once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from bot import errands
+from bot.models import Project, Release, Stage
+from bot.releases.ask import Ask
+from bot.releases.ground import LOG_LINES, Ground, entry
+from bot.releases.rollback import SLIPWAY, Rollback
+from bot.releases.verdict import OK, UNKNOWN, verdict
+from bot.store import deployments, environments, releases
+from runners.base import Instance, RunnerError
+
+EVIDENCE = 10  # samples that are shown
+_log = logging.getLogger(__name__)
+
+
+class Vigil:
+    """One look a delivery; each look sends for the next in the transaction that notes it, so none is lost."""
+
+    def __init__(self, ground: Ground, rollback: Rollback) -> None:
+        self._ground, self._rollback, self._store = ground, rollback, ground.store
+
+    async def __call__(self, release: str, n: int) -> None:
+        """Look number `n` at a release; nothing happens when it serves no more, has a verdict, or was looked at."""
+        row = await self._store.read(releases.watched, release, n)
+        project = await self._store.read(deployments.project, row.project_id) if row else None
+        if row is None or project is None:
+            return
+        word, now, watch = await self._look(row), self._ground.clock(), self._ground.watch
+        after = (errands.watch(release, n + 1), now + watch.interval)
+        row = await self._store.write(releases.measured, release, n, (now, word), after, now)
+        if row is None:
+            return
+        stage = verdict(watch, (row.watch or {})["samples"], now - (row.live_at or now))
+        if stage is Stage.FAILED:
+            await self._failed(project, row)
+        elif stage is not None:
+            await self._conclude(project, row, stage)
+
+    async def _look(self, row: Release) -> str:
+        """ "ok", what is wrong, or "unknown" when it can't be told."""
+        if row.instance is None:
+            artifact = await self._ground.artifact(row.artifact)
+            there = artifact is not None and await asyncio.to_thread(Path(artifact.path or "").is_dir)
+            return OK if there else "its files are gone"
+        instance = Instance.from_json(row.instance)
+        try:
+            if await self._ground.runner.healthy(instance):
+                return OK
+            running = {one.id for one in await self._ground.runner.instances()}
+        except (RunnerError, OSError) as error:
+            _log.warning("release %s can't be measured: %s", row.id, error)
+            return UNKNOWN
+        path = (row.plan or {}).get("health", "/")
+        return f"{path} does not answer well" if instance.id in running else "it does not run any more"
+
+    async def _failed(self, project: Project, row: Release) -> None:
+        failure = await self._evidence(row)
+        if row.kind == "rollback":
+            failure["message"] = f"{failure['message']} It is what was rolled back to, so nothing more is tried."
+            await self._page(project, row, failure)
+            return
+        outcome = await self._rollback.automatically(project, row, failure)
+        if not outcome.done and outcome.reason_code != "overtaken":
+            failure["message"] = f"{failure['message']} {outcome.words}"
+            await self._page(project, row, failure)
+
+    async def _evidence(self, row: Release) -> dict[str, object]:
+        samples = (row.watch or {}).get("samples", [])
+        words = [str(word) for _at, word in samples if word not in (OK, UNKNOWN)]
+        message = f"{row.sha[:7]} failed {self._ground.watch.fail_after} looks in a row: {words[-1]}."
+        log = ""
+        if row.instance is not None:
+            log = await self._ground.runner.logs(Instance.from_json(row.instance), LOG_LINES)
+        log = log or await self._ground.log_end(row.id)
+        return {
+            "reason_code": "rolled_back",
+            "step": "watch",
+            "message": message,
+            "samples": samples[-EVIDENCE:],
+            "log": "\n".join(log.splitlines()[-LOG_LINES:]),
+        }
+
+    async def _page(self, project: Project, row: Release, failure: dict[str, object]) -> None:
+        """A person has to look now: it goes on serving, because nothing better is there."""
+        _log.error("production of %s is failing and can't be rolled back: %s", project.full_name, failure["message"])
+        hold = environments.Hold(str(failure["message"]), SLIPWAY.login)
+        await self._conclude(
+            project, row, Stage.FAILED, {**failure, "reason_code": "health_failed", "paged": True}, hold
+        )
+
+    async def _conclude(
+        self,
+        project: Project,
+        row: Release,
+        stage: Stage,
+        failure: dict[str, object] | None = None,
+        hold: environments.Hold | None = None,
+    ) -> None:
+        now, guid = self._ground.clock(), f"watch:{row.id}"
+        ask = Ask(project, row.number, row.environment, None, None, SLIPWAY, guid, now)
+        line = entry(f"release.{stage.value}", ask, row, now, after={"samples": len((row.watch or {})["samples"])})
+        settle = errands.settle(row.project_id, row.environment, f"{row.id}:{stage.value}")
+        await self._store.write(
+            releases.conclude, row.id, stage, line, now, failure=failure, hold=hold, errands=[(settle, 0.0)]
+        )
