@@ -22,6 +22,7 @@ from bot.errors import Misconfigured, TryLater
 from bot.github import GitHub
 from bot.models import Delivery
 from bot.previews import Previews
+from bot.releases import Releases
 from bot.reports import Reports
 from bot.service import Event, Service
 from bot.settings import Settings
@@ -100,7 +101,8 @@ async def _work(
     limits = Limits(memory=settings.build_memory_mb * 1024 * 1024, cpus=settings.cpus, seconds=settings.build_seconds)
     builds = Builds(store, runner, limits, clock)
     previews = Previews(settings, store, github, sources, runner, router, builds, clock)
-    service = Service(store, github, sources, previews, clock)
+    releases = Releases(settings, store, github, sources, runner, router, clock)
+    service = Service(store, github, sources, previews, releases, clock)
     reports = Reports(settings, store, github, lambda: runner.isolates, clock)
     worker = Worker(store, _dispatch(service), heavy=settings.builds_at_once, clock=clock)
     tasks(worker.run())
@@ -112,7 +114,7 @@ async def _work(
 
 def _dispatch(service: Service) -> Callable[[Delivery], Awaitable[None]]:
     async def dispatch(delivery: Delivery) -> None:
-        event = Event(delivery.event, delivery.action, unpack(delivery.body), delivery.guid)
+        event = Event(delivery.event, delivery.action, unpack(delivery.body), delivery.guid, delivery.received_at)
         try:
             await handlers.handle(event, service)
         except TryLater:

@@ -42,12 +42,16 @@ class Builds:
             hint = "Add a Procfile with a line such as: web: python app.py"
             raise BuildFailed(str(error), step="detect", hint=hint) from error
 
-    async def make(self, project_id: int, tree: Path, tree_hash: str, plan: Plan, log: Log) -> Made:
-        """The artifact of a tree.  Raises BuildFailed."""
+    async def make(
+        self, project_id: int, tree: Path, tree_hash: str, plan: Plan, log: Log, *, apart: str = ""
+    ) -> Made:
+        """The artifact of a tree.  Raises BuildFailed.
+
+        `apart` names who shares nothing with the project's own builds: what a fork built or cached stays the fork's."""
         if plan.kind in ("worker", "cli", "multi"):
             hint = "A preview needs something that answers HTTP: add a Procfile with a line such as: web: python app.py"
             raise BuildFailed(f"This is a {plan.kind} project; there is nothing to open.", step="detect", hint=hint)
-        scope = str(project_id)
+        scope = f"{project_id}{apart}"
         key = _key(scope, tree_hash, plan, self._runner.name)
         known = await self._store.read(_known, key)
         if known is not None and _still_there(known):

@@ -20,6 +20,10 @@ PEOPLE, BOTS, CLOSING = 0, 10, -10
 _REPLACING = frozenset({"opened", "reopened", "synchronize", "closed"})
 _BUILDING = frozenset({"opened", "reopened", "synchronize"})
 _LARGEST_ID = 2**63 - 1  # what a database's BIGINT holds
+_AT_ONCE = -5  # a person waits for the answer to a command
+# Only where it has to wait: what the line really asks for is for `bot.slash` to say.
+_COMMAND = re.compile(r"(?:[ \t]*\r?\n)*/(?:slipway[ \t]+)?([a-z][a-z-]{1,19})(?:[ \t]+([a-z][a-z0-9-]{0,39}))?(?!\S)")
+_OF_ENVIRONMENT = frozenset({"promote", "rollback", "hold", "unhold", "lock", "unlock", "freeze", "unfreeze"})
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
@@ -91,12 +95,28 @@ def _key(event: str, payload: Mapping[str, Any], project: int | None, installati
     if event == "pull_request" or event.startswith("pull_request_"):
         number = _id(payload, "pull_request", "number") or _id(payload, "number")
         return f"{project}#{number}" if number else event
+    if event == "issue_comment":
+        return _lane_of_comment(payload, project)
+    if event == "check_run" and _word(payload.get("action")) == "requested_action":
+        button = _word(_at(payload, "requested_action", "identifier"))
+        sha = _word(_at(payload, "check_run", "head_sha"))
+        return f"{project}@{'production' if button in _OF_ENVIRONMENT else sha}"
     if event in ("push", "repository", "delete"):
         return str(project)
     if _is_rerequest(event, _word(payload.get("action"))):
         sha = _word(_at(payload, event, "head_sha"))
         return f"{project}@{sha}" if sha else str(project)
     return event
+
+
+def _lane_of_comment(payload: Mapping[str, Any], project: int) -> str:
+    """What is asked of an environment goes one at a time there; the rest never waits for a build."""
+    body = _at(payload, "comment", "body")
+    said = _COMMAND.match(body) if isinstance(body, str) and payload.get("action") == "created" else None
+    if said and said[1] in _OF_ENVIRONMENT:
+        return f"{project}@{said[2] or 'production'}"
+    number = _id(payload, "issue", "number")
+    return f"{project}#{number}:command" if number else "issue_comment"
 
 
 def _is_rerequest(event: str, action: str) -> bool:
@@ -107,7 +127,10 @@ def _priority(event: str, action: str, payload: Mapping[str, Any]) -> int:
     if event == "pull_request" and action == "closed":
         return CLOSING
     authors = (_at(payload, "sender", "type"), _at(payload, "pull_request", "user", "type"))
-    return BOTS if "Bot" in authors else PEOPLE
+    if "Bot" in authors:
+        return BOTS
+    asks = (event, action) in (("issue_comment", "created"), ("check_run", "requested_action"))
+    return _AT_ONCE if asks else PEOPLE
 
 
 def _stamp(payload: Mapping[str, Any]) -> str:

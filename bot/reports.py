@@ -25,6 +25,7 @@ from bot.errors import GitHubDown, GitHubRefused, TryLater
 from bot.github import GitHub, Repository
 from bot.hosts import commit_label, pull_label
 from bot.messages import CHECK, MARKER, View, check, comment, remote
+from bot.messages.commands import ANSWERS
 from bot.models import Deployment, Effect, PullRequest, State
 from bot.settings import Settings
 from bot.store import Store, deployments
@@ -215,6 +216,7 @@ class Reports:
             text=said.text,
             details_url=view.log_url,
             annotations=said.annotations,
+            actions=said.actions,
         )
         ident, made = row.check_id, False
         if ident is None:
@@ -242,7 +244,7 @@ class Reports:
         if ident is None:
             ident, made = await self._once(
                 key,
-                lambda: repository.find_comment(pull.number, MARKER),
+                lambda: repository.find_comment(pull.number, MARKER, unless=ANSWERS),
                 lambda: repository.create_comment(pull.number, body),
             )
         try:

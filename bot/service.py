@@ -9,6 +9,7 @@ from typing import Any
 from bot.errands import Errand
 from bot.github import GitHub
 from bot.previews import Previews
+from bot.releases import Releases
 from bot.sources import Sources
 from bot.store import Store, deliveries
 
@@ -21,6 +22,7 @@ class Event:
     action: str
     payload: Mapping[str, Any]
     guid: str
+    received_at: float = 0.0  # when it was accepted, Unix seconds
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Service:
     github: GitHub
     sources: Sources
     previews: Previews
+    releases: Releases
     clock: Callable[[], float]
 
     async def send(self, *errands: Errand) -> None:

@@ -33,7 +33,7 @@ VERBS: Mapping[str, Mapping[str, bool]] = MappingProxyType(
         "hold": _REASON,
         "unhold": _REASON,
         "lock": {**_REASON, "for": True},
-        "unlock": _REASON,
+        "unlock": {**_REASON, "force": False},
         "freeze": {**_REASON, "for": True, "until": True},
         "unfreeze": _REASON,
     }

@@ -20,7 +20,7 @@ from bot.github.shapes import Malformed, pull_of, repository_of
 from bot.models import Delivery, Deployment, Installation, Project, PullRequest, State
 from bot.service import Service
 from bot.settings import Settings
-from bot.store import audit, deliveries, deployments
+from bot.store import audit, commands, deliveries, deployments
 from bot.store.anchor import Anchor
 from runners.base import Instance, Runner, RunnerError
 
@@ -59,7 +59,8 @@ class Sweeper:
         """Idle and expired previews; instances without a row, rows without an instance; old bodies."""
         now = self._clock()
         held = await self._store.read(deployments.held)
-        await self._service.send(*(one for one in (self._due(row, now) for row in held) if one))
+        kept = await self._store.read(commands.kept, now)
+        await self._service.send(*(one for one in (self._due(row, now, kept) for row in held) if one))
         while await self._store.write(deliveries.purge, now - BODIES_KEPT) >= 200:
             pass
         try:
@@ -74,9 +75,9 @@ class Sweeper:
         """Write down, where nobody here can change it, how far the books have come."""
         await self._anchor.note(await self._store.read(audit.head), self._clock())
 
-    def _due(self, row: Deployment, now: float) -> Errand | None:
+    def _due(self, row: Deployment, now: float, kept: set[tuple[int, int]]) -> Errand | None:
         rested = now - row.active_at
-        if rested > self._settings.ttl_hours * 3600:
+        if (row.project_id, row.number) not in kept and rested > self._settings.ttl_hours * 3600:
             return rest(row.id, "expire", str(row.active_at))
         if row.instance is not None and row.state is not State.ASLEEP and rested > self._settings.idle_minutes * 60:
             return rest(row.id, "sleep", str(row.active_at))
@@ -181,8 +182,13 @@ def _open_here(session: Session, project_id: int) -> dict[int, str]:
     found = {}
     for pull in session.exec(query):
         newest = session.get(Deployment, pull.displayed) if pull.displayed else None
-        found[pull.number] = newest.sha if newest and newest.state is not State.CANCELLED else ""
+        found[pull.number] = newest.sha if newest and not _replaced(newest) else ""
     return found
+
+
+def _replaced(row: Deployment) -> bool:
+    """It ended because of something newer, which is what we look for; what somebody stopped is dealt with."""
+    return row.state is State.CANCELLED and row.failure is None
 
 
 def _seen(session: Session, guid: str) -> bool:

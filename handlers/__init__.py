@@ -7,7 +7,18 @@ from collections.abc import Awaitable, Callable
 
 from bot.github.shapes import Malformed
 from bot.service import Event, Service
-from handlers import check_run, check_suite, clock, delete, installation, pull_request, push, repository
+from handlers import (
+    answer,
+    check_run,
+    check_suite,
+    clock,
+    delete,
+    installation,
+    issue_comment,
+    pull_request,
+    push,
+    repository,
+)
 
 Handler = Callable[[Event, Service], Awaitable[None]]
 
@@ -17,9 +28,12 @@ HANDLERS: dict[str, Handler] = {
     "delete": delete.handle,
     "installation": installation.handle,
     "installation_repositories": installation.handle_repositories,
+    "issue_comment": issue_comment.handle,
     "pull_request": pull_request.handle,
     "push": push.handle,
     "repository": repository.handle,
+    "slipway.answer": answer.handle,
+    "slipway.cancel": clock.cancel,
     "slipway.expire": clock.expire,
     "slipway.look": clock.look,
     "slipway.rebuild": clock.rebuild,

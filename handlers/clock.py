@@ -9,7 +9,8 @@ from bot.errors import GitHubRefused
 from bot.github.shapes import pull_of
 from bot.models import Project
 from bot.service import Event, Service
-from bot.store import deployments
+from bot.store import commands, deployments
+from handlers.answer import after_work
 
 
 async def look(event: Event, service: Service) -> None:
@@ -28,12 +29,35 @@ async def rebuild(event: Event, service: Service) -> None:
     project, raw = await _ask(event, service)
     if project is not None and raw is not None:
         await service.previews.refresh(project, pull_of(raw, project.id), event.guid, again=True)
+        await after_work(event, service)
 
 
 async def remove(event: Event, service: Service) -> None:
     standing = await service.store.read(deployments.standing, event.payload["project"], event.payload["number"])
-    if standing is not None:
-        await service.previews.remove(standing.project, standing.pull, event.guid)
+    if standing is None:
+        return
+    by = event.payload.get("by")
+    if by and standing.newest is not None:
+        words = f"{by} removed it with /teardown."
+        await service.store.write(commands.explain, standing.newest.id, "torn_down", words)
+    await service.previews.remove(standing.project, standing.pull, event.guid)
+    await after_work(event, service, done=True)
+
+
+async def cancel(event: Event, service: Service) -> None:
+    """Its topic has stopped the work already; what is left is to say so, also of a head that nobody had begun with."""
+    project, raw = await _ask(event, service)
+    if project is None or raw is None:
+        return
+    now, words = service.clock(), f"{event.payload['by']} stopped it with /cancel."
+    _project, pull = await service.store.write(deployments.note_pull, project, pull_of(raw, project.id), now)
+    standing = await service.store.read(deployments.standing, pull.project_id, pull.number)
+    newest = standing.newest if standing else None
+    if pull.state == "open" and (newest is None or newest.sha != pull.head_sha):
+        newest = await service.store.write(deployments.begin, event.guid, pull, pull.head_sha, now)
+    if newest is not None:
+        await service.store.write(commands.cancel, newest.id, words, now)
+    await after_work(event, service, done=True)
 
 
 async def wake(event: Event, service: Service) -> None:

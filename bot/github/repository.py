@@ -20,6 +20,7 @@ CHECKS_SEEN = {"checks": "read"}
 DEPLOYMENTS = {"deployments": "write"}
 
 PAGE = 100
+BUTTONS = 3  # on one check run
 COMMITS = 250  # GitHub lists no more commits of a pull request
 
 
@@ -102,11 +103,13 @@ class Repository:
         text: str | None = None,
         details_url: str | None = None,
         annotations: Sequence[Mapping[str, Any]] = (),
+        actions: Sequence[Mapping[str, str]] = (),
     ) -> int:
-        """`annotations` in GitHub's words; more than fifty go in further requests."""
+        """`annotations` and `actions` (buttons) in GitHub's words; above fifty annotations, more requests."""
         fields = _check(status, conclusion, details_url, title, summary, text)
         fields |= {"name": name, "head_sha": head_sha, "external_id": external_id}
         fields["output"]["annotations"] = _annotations(annotations[:ANNOTATIONS])
+        fields["actions"] = [dict(one) for one in actions[:BUTTONS]]
         url = "/repos/{owner}/{repo}/check-runs"
         check = number_of(await self._api(CHECKS).make(url, fields, **self._names))
         await self._annotate(check, fields["output"], annotations[ANNOTATIONS:])
@@ -123,10 +126,12 @@ class Repository:
         text: str | None = None,
         details_url: str | None = None,
         annotations: Sequence[Mapping[str, Any]] = (),
+        actions: Sequence[Mapping[str, str]] = (),
     ) -> None:
-        """Annotations are added to those that are there."""
+        """Annotations are added to those that are there; buttons take the place of those that are there."""
         fields = _check(status, conclusion, details_url, title, summary, text)
         fields["output"]["annotations"] = _annotations(annotations[:ANNOTATIONS])
+        fields["actions"] = [dict(one) for one in actions[:BUTTONS]]
         await self._change_check(check, fields)
         await self._annotate(check, fields["output"], annotations[ANNOTATIONS:])
 
@@ -213,14 +218,15 @@ class Repository:
         url = "/repos/{owner}/{repo}/issues/comments/{id}/reactions"
         await self._api(COMMENTS).make(url, {"content": content}, **self._names, id=comment)
 
-    async def find_comment(self, number: int, marker: str) -> int | None:
-        """Our oldest comment that holds the marker.  Others may quote it: only the app's own count."""
+    async def find_comment(self, number: int, marker: str, unless: str | None = None) -> int | None:
+        """Our oldest comment that holds the marker and not `unless`.  Others may quote it: only the app's own count."""
         url = "/repos/{owner}/{repo}/issues/{number}/comments{?per_page}"
         app = await self._app_id()
         comments = self._api(COMMENTS).all(url, **self._names, number=number, per_page=PAGE)
         async with aclosing(comments):
             async for comment in comments:
-                if marker in (comment.get("body") or "") and await self._wrote(comment, app):
+                body = comment.get("body") or ""
+                if marker in body and (unless is None or unless not in body) and await self._wrote(comment, app):
                     return number_of(comment)
         return None
 

@@ -16,6 +16,17 @@ from bot.models import Deployment, PullRequest, State
 
 MARKER = "<!-- slipway:v1 "
 CHECK = "slipway/preview"
+# What the check's buttons say (at most three, at most 20 characters each) -> the command that pressing one is.
+BUTTONS = {
+    "promote": "/promote production {target}",
+    "rollback": '/rollback production --reason="the button on the check"',
+    "rebuild": "/redeploy",
+}
+_BUTTONS = {
+    "promote": {"label": "Promote", "description": "Release this commit to production", "identifier": "promote"},
+    "rollback": {"label": "Roll back", "description": "Back to the last verified release", "identifier": "rollback"},
+    "rebuild": {"label": "Rebuild", "description": "Build and start this commit again", "identifier": "rebuild"},
+}
 LOG_LINES = 40  # of the log's end, in comment and check
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
@@ -46,6 +57,7 @@ class Check:
     summary: str
     text: str | None = None
     annotations: tuple[Mapping[str, Any], ...] = ()
+    actions: tuple[Mapping[str, str], ...] = ()
 
     @property
     def told(self) -> str:
@@ -105,13 +117,17 @@ def check(view: View) -> Check:
     if deployment.state is State.REFUSED:
         title = (deployment.failure or {}).get("message", "Not run")
         return Check("completed", "action_required", title[:120], (deployment.failure or {}).get("hint", title))
+    if deployment.state is State.CANCELLED and deployment.failure:
+        title = str(deployment.failure.get("message", "Stopped"))
+        again = (_BUTTONS["rebuild"],)
+        return Check("completed", "cancelled", title[:120], inline(title), actions=again)
     if deployment.state is State.CANCELLED or deployment.live_at is None:
         return Check(
             "completed", "cancelled", f"{sha} was replaced before it was live", "A newer state took its place."
         )
     took = duration(seconds(deployment) or 0)
     summary = f"{_app_table(view)}\n\n{_details(view)}"
-    return Check("completed", "success", f"Live in {took}", summary)
+    return Check("completed", "success", f"Live in {took}", summary, actions=tuple(_BUTTONS.values()))
 
 
 def remote(deployment: Deployment) -> tuple[str, str]:
@@ -181,6 +197,8 @@ def _status_line(view: View) -> str:
             return f"### 🔴 The preview of {sha} failed\n\nIt stopped in step **{inline(step)}**.{old}"
         case State.REFUSED:
             return f"### ⚪ {sha} was not run"
+        case State.CANCELLED if deployment.failure:
+            return f"### ⚪ The build of {sha} was stopped{f'{chr(10) * 2}{old.strip()}' if old else ''}"
         case State.CANCELLED:
             return f"### ⚪ {sha} was replaced before it was live"
         case state if state.working:
@@ -236,7 +254,10 @@ def _notes(view: View) -> str:
 
 
 def _commands() -> str:
-    return f"Push to update it. *Re-run* on the check `{CHECK}` builds it again; closing the pull request removes it."
+    return (
+        f"Push to update it; *Re-run* on the check `{CHECK}` or `/redeploy` builds it again; "
+        "`/promote production` releases it; `/help` lists the commands. Closing the pull request removes it."
+    )
 
 
 def _details(view: View) -> str:
@@ -271,7 +292,8 @@ def _failed_check(view: View) -> Check:
         spot = {"path": str(failure["path"]), "start_line": line, "end_line": line}
         annotations = ({**spot, "annotation_level": "failure", "title": "slipway/preview", "message": message[:4000]},)
     title = f"Failed in step {failure.get('step', 'run')}: {message}"
-    return Check("completed", "failure", title[:120], _reason(view), _details(view) or None, annotations)
+    again = (_BUTTONS["rebuild"],)
+    return Check("completed", "failure", title[:120], _reason(view), _details(view) or None, annotations, again)
 
 
 def _receipt(view: View) -> str:
@@ -292,7 +314,10 @@ def _receipt(view: View) -> str:
 
 
 def _expired(view: View) -> str:
+    failure, sha = view.deployment.failure, f"`{view.deployment.sha[:7]}`"
+    if failure:  # somebody asked for it
+        return f"{_twin(view)}\n\n### ⚪ Preview of {sha} was removed\n\n{_reason(view)}\n\n{_commands()}\n"
     return (
-        f"{_twin(view)}\n\n### ⚪ Preview of `{view.deployment.sha[:7]}` was removed after a long rest\n\n"
+        f"{_twin(view)}\n\n### ⚪ Preview of {sha} was removed after a long rest\n\n"
         f"Nobody had opened it for a while. {_commands()}\n"
     )

@@ -6,11 +6,14 @@ where it was.  What GitHub shows is none of this module's business: `bot.reports
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
 from bot.builds import Builds
 from bot.github import GitHub
+from bot.hosts import pull_label
+from bot.models import Project, PullRequest
 from bot.previews.ground import Ground
 from bot.previews.refresh import Refresh
 from bot.previews.rest import Rest
@@ -18,6 +21,7 @@ from bot.settings import Settings
 from bot.sources import Sources
 from bot.store import Store
 from runners.base import Router, Runner
+from runners.base.logs import end_of
 
 __all__ = ["Previews"]
 
@@ -40,4 +44,14 @@ class Previews:
         rest = Rest(ground, sources)
         self.refresh = Refresh(ground, github, sources, builds)
         self.close, self.expire, self.remove = rest.close, rest.expire, rest.remove
+        self._ground = ground
         self.sleep, self.wake, self.rename, self.note_gone = rest.sleep, rest.wake, rest.rename, rest.note_gone
+
+    def url(self, project: Project, pull: PullRequest) -> str:
+        """Where the preview of a pull request answers, now or later."""
+        return self._ground.settings.preview_url(pull_label(pull.number, project.owner, project.name))
+
+    async def log(self, deployment: str) -> tuple[str, str]:
+        """The end of the log of a deployment or release, and where all of it is."""
+        text = await asyncio.to_thread(end_of, self._ground.log_path(deployment))
+        return text, f"{self._ground.settings.public_url}/deployments/{deployment}"

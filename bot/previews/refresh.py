@@ -15,7 +15,7 @@ from bot.github.shapes import Malformed, pull_of
 from bot.models import Deployment, Project, PullRequest, State
 from bot.previews.ground import DRAIN_SECONDS, Ground
 from bot.sources import Revision, Sources
-from bot.store import deployments
+from bot.store import commands, deployments
 from runners.base import Artifact, BuildFailed, Failed, Gone, Instance, StartFailed, Target
 from runners.base.logs import FileLog, end_of
 
@@ -23,9 +23,12 @@ T = TypeVar("T")
 FORK = {
     "reason_code": "fork",
     "step": "admit",
-    "message": "This pull request comes from a fork, so its code is not run here.",
-    "hint": "Review it, push its commits to a branch of this repository and open the pull request from there.",
+    "message": "This pull request comes from a fork, so its code is not run here unasked.",
 }
+FORK_NEXT = (
+    "Read it. Then somebody with write permission may comment /preview {sha}, which runs this one commit; "
+    "or push its commits to a branch of this repository and open the pull request from there."
+)
 
 
 class Refresh:
@@ -65,8 +68,9 @@ class Refresh:
     async def _make(self, project: Project, pull: PullRequest, deployment: Deployment) -> None:
         ground, log = self._ground, self._ground.log(deployment.id)
         await self._reserve(project, pull, deployment)
-        if pull.fork:
-            await ground.step(deployment, State.REFUSED, "not run: it comes from a fork", failure=FORK)
+        if pull.fork and not await self._store.read(commands.allowed, project.id, pull.number, deployment.sha):
+            failure = {**FORK, "hint": FORK_NEXT.format(sha=deployment.sha)}
+            await ground.step(deployment, State.REFUSED, "not run: it comes from a fork", failure=failure)
             return
         await ground.step(deployment, State.FETCHING, "fetching")
         repository = self._github.repository(project.installation_id, project.id, project.full_name)
@@ -82,7 +86,8 @@ class Refresh:
         plan = await self._builds.plan(tree)
         words = f"building {plan.framework or plan.language}"
         await ground.step(deployment, State.BUILDING, words, plan=plan.as_json(), tree=revision.tree_hash)
-        made = await self._builds.make(project.id, tree, revision.tree_hash, plan, log)
+        apart = f"-fork-{pull.number}" if pull.fork else ""
+        made = await self._builds.make(project.id, tree, revision.tree_hash, plan, log, apart=apart)
         reused = "same tree, nothing to build" if made.reused else None
         if await ground.step(deployment, State.STARTING, "starting", artifact=made.artifact.digest, reused=reused):
             await self._bring_up(project, pull, deployment, made.artifact, log)

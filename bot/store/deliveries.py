@@ -129,6 +129,12 @@ def asked_to_stop(session: Session, ids: Collection[int]) -> list[int]:
     return [id for id in session.exec(wanted) if id is not None]  # noqa: A001
 
 
+def under_way(session: Session, topic: str) -> bool:
+    """Whether work of this topic waits or runs."""
+    work = select(Delivery.id).where(col(Delivery.topic) == topic, text("state IN ('queued', 'running')"))
+    return session.exec(work.limit(1)).first() is not None
+
+
 def release_all(session: Session, now: float) -> int:
     """Give back what a worker that is no more had claimed; how many there were."""
     left = session.exec(select(Delivery).where(text("state = 'running'"))).all()

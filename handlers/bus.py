@@ -1,0 +1,162 @@
+"""The one path of commands, whoever brought them: taken on once, authorised now, run, ended, answered.
+
+A command's end, its effect on our books, the work it asks for and the answer to be given are one transaction: killed
+before it, the command is run again and finds what it has done; killed after it, only the answer is left to give.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+from bot import errands
+from bot.audit import Entry
+from bot.errands import Errand
+from bot.errors import GitHubRefused
+from bot.github import Repository
+from bot.github.shapes import pull_of
+from bot.messages import commands as words
+from bot.models import Project, PullRequest
+from bot.permissions import role_of
+from bot.policy import Objection, Role, Unknown
+from bot.releases.ask import Actor
+from bot.service import Service
+from bot.slash import Command, Hint
+from bot.store import commands, deployments
+from handlers.answer import react
+from handlers.commands import COMMANDS
+from handlers.commands.asked import Answer, Asked, Misused, Right, refused
+
+QUESTIONS = frozenset({"help", "status", "logs", "plan"})  # they change nothing: the books don't speak of them
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Heard:
+    """What somebody said, before anybody knows whether they may."""
+
+    said: Command | Hint
+    line: str  # as it was written
+    ident: str  # of the comment, or of the button's delivery
+    project: Project
+    number: int
+    actor: Actor
+    received_at: float  # when the command counts as given
+    comment_id: int | None = None
+    comment_hash: str | None = None
+
+
+def spelled(command: Command) -> str:
+    """A command as we understood it, in one line."""
+    flags = (f"--{name}={value}" if value else f"--{name}" for name, value in command.flags.items())
+    return " ".join([f"/{command.verb}", *command.args, *flags])
+
+
+def stranger(role: Role | Unknown, private: bool) -> bool:
+    """On a public repository everybody may read: that alone makes nobody a collaborator."""
+    return isinstance(role, Role) and role < (Role.READ if private else Role.TRIAGE)
+
+
+async def hear(heard: Heard, service: Service) -> None:
+    """Take a command on, unless that was done before, and see it to its end.  Raises TryLater and GitHubDown."""
+    if not await service.store.write(commands.begin, heard.ident, service.clock()):
+        return
+    project = heard.project
+    repository = service.github.repository(project.installation_id, project.id, project.full_name)
+    role = await role_of(repository, heard.actor.login, heard.actor.id)
+    pull = None if stranger(role, project.private) else await _pull(service, repository, project, heard.number)
+    if pull is None:
+        await service.store.write(commands.end, heard.ident, None, None, (), service.clock())
+        return
+    if heard.comment_id is not None:
+        await react(repository, heard.comment_id, "eyes")
+    if isinstance(heard.said, Hint):
+        body = words.hint(heard.ident, heard.line, heard.said.words)
+        told = errands.answer(project.id, heard.number, heard.ident, comment=heard.comment_id, body=body, reaction="-1")
+        await service.store.write(commands.end, heard.ident, None, None, (told,), service.clock())
+        return
+    asked = Asked(
+        command=heard.said,
+        said=spelled(heard.said),
+        ident=heard.ident,
+        project=project,
+        pull=pull,
+        actor=heard.actor,
+        received_at=heard.received_at,
+        service=service,
+        repository=repository,
+        comment_id=heard.comment_id,
+        comment_hash=heard.comment_hash,
+    )
+    await _end(asked, await _run(asked, role))
+
+
+async def _run(asked: Asked, role: Role | Unknown) -> Answer:
+    spoken = COMMANDS[asked.command.verb]
+    answer = _forbidden(asked, role, spoken.RIGHT)
+    if answer is not None:
+        return answer
+    try:
+        return await spoken.run(asked)
+    except Misused as error:
+        return refused("usage", str(error), error.usage)
+
+
+async def _end(asked: Asked, answer: Answer) -> None:
+    now = asked.service.clock()
+    told = () if answer.done is None else (_telling(asked, answer),)
+    entry = _entry(asked, answer, now)
+    work = (*answer.errands, *told)
+    await asked.service.store.write(commands.end, asked.ident, entry, answer.apply, work, now)
+    _log.info("%s by %s: %s", asked.said, asked.actor.login, answer.reason_code or "done")
+
+
+async def _pull(service: Service, repository: Repository, project: Project, number: int) -> PullRequest | None:
+    standing = await service.store.read(deployments.standing, project.id, number)
+    if standing is not None:
+        return standing.pull
+    try:
+        raw = await repository.pull(number)
+    except GitHubRefused:
+        return None
+    now = service.clock()
+    _project, pull = await service.store.write(deployments.note_pull, project, pull_of(raw, project.id), now)
+    return pull
+
+
+def _forbidden(asked: Asked, role: Role | Unknown, right: Right) -> Answer | None:
+    """Why somebody may not; None: allowed."""
+    required, verb = right.words, f"/{asked.command.verb}"
+    if isinstance(role, Unknown):
+        say = f"GitHub did not say what {asked.actor.login} may do here: {role.why}"
+        no = Objection("permission", "permission_unknown", say, "unknown", required, None)
+        return Answer(False, None, say, no.reason_code, (no,), "Write the command again in a minute.")
+    if right.people and asked.actor.kind != "person":
+        say = f"{verb} is for people: this comment was written through an app."
+        no = Objection("person", "not_permitted", say, "an app", "a person", None)
+        return Answer(False, None, say, no.reason_code, (no,), "Ask a person to write it.")
+    own = right.author and asked.actor.id == asked.pull.author_id and not asked.pull.fork
+    if role >= right.least or own:
+        return None
+    say = f"{asked.actor.login} may not use {verb} in this repository."
+    no = Objection("permission", "not_permitted", say, role.word, required, None)
+    return Answer(False, None, say, no.reason_code, (no,), f"Ask somebody with {right.least.word} permission.")
+
+
+def _telling(asked: Asked, answer: Answer) -> Errand:
+    body = None
+    if not answer.done:
+        code = answer.reason_code or "refused"
+        body = words.refusal(asked.ident, asked.said, answer.words, code, answer.objections, answer.next)
+    elif answer.body is not None:
+        body = words.answer(asked.ident, asked.said, answer.body, answer.objections)
+    told = {"comment": asked.comment_id, "body": body, "reaction": "rocket" if answer.done else "-1"}
+    return errands.answer(asked.project.id, asked.pull.number, asked.ident, **told)
+
+
+def _entry(asked: Asked, answer: Answer, now: float) -> Entry | None:
+    if asked.command.verb in QUESTIONS and answer.done:
+        return None
+    what = {True: "command.done", False: "command.refused", None: "command.accepted"}[answer.done]
+    after = {"command": asked.said} | ({"reason": answer.reason_code} if answer.reason_code else {})
+    return asked.entry(what, now, verdict=answer.rulings, after=after)

@@ -1,0 +1,44 @@
+"""The commands people and agents write: one module each, one line here."""
+
+from __future__ import annotations
+
+from handlers.commands import (
+    cancel,
+    freeze,
+    help,  # noqa: A004  (the command's name)
+    hold,
+    keep,
+    lock,
+    logs,
+    plan,
+    preview,
+    promote,
+    redeploy,
+    rollback,
+    status,
+    teardown,
+    unfreeze,
+    unhold,
+    unlock,
+)
+from handlers.commands.asked import Spoken
+
+COMMANDS: dict[str, Spoken] = {
+    "help": help,
+    "status": status,
+    "logs": logs,
+    "preview": preview,
+    "redeploy": redeploy,
+    "teardown": teardown,
+    "cancel": cancel,
+    "keep": keep,
+    "plan": plan,
+    "promote": promote,
+    "rollback": rollback,
+    "hold": hold,
+    "unhold": unhold,
+    "lock": lock,
+    "unlock": unlock,
+    "freeze": freeze,
+    "unfreeze": unfreeze,
+}

@@ -1,0 +1,125 @@
+"""Somebody wrote on a pull request: perhaps a command.
+
+Only a new comment is one, by a person who is its author; an edited one never (it would act today with what somebody
+wrote last month), nor one that a machine wrote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from bot import slash
+from bot.audit import Entry
+from bot.github.shapes import project_of
+from bot.models import Project
+from bot.releases.ask import Actor
+from bot.service import Event, Service
+from bot.store import commands, deployments
+from handlers import bus
+
+# GitHub's stamp is cut to the second and its clock is not ours; what was shown later than that, the author never saw.
+SKEW = 2.0
+
+
+async def handle(event: Event, service: Service) -> None:
+    match event.action:
+        case "created":
+            await _created(event, service)
+        case "edited" | "deleted":
+            await _changed(event, service)
+
+
+async def _created(event: Event, service: Service) -> None:
+    comment, issue = _map(event.payload, "comment"), _map(event.payload, "issue")
+    number, ident, body = issue.get("number"), comment.get("id"), comment.get("body")
+    if not isinstance(number, int) or not isinstance(ident, int) or not isinstance(body, str):
+        return
+    said = slash.parse(body) if issue.get("pull_request") else None
+    if said is None:
+        return
+    project, actor = await _served(event, service), await _author(event, service)
+    if project is None or actor is None:
+        return
+    heard = bus.Heard(
+        said=said,
+        line=body.strip().splitlines()[0],
+        ident=str(ident),
+        project=project,
+        number=number,
+        actor=actor,
+        received_at=_received(event, comment),
+        comment_id=ident,
+        comment_hash=_digest(body),
+    )
+    await bus.hear(heard, service)
+
+
+async def _changed(event: Event, service: Service) -> None:
+    """A command that has been run stays what it was; that somebody changed its words afterwards is in the books."""
+    comment, sender = _map(event.payload, "comment"), _map(event.payload, "sender")
+    ident, changer, number = comment.get("id"), sender.get("id"), _map(event.payload, "issue").get("number")
+    if not isinstance(ident, int) or not await service.store.read(commands.known, str(ident)):
+        return
+    entry = Entry(
+        f"comment.{event.action}",
+        service.clock(),
+        project_id=project_of(event.payload).id,
+        number=number if isinstance(number, int) else None,
+        actor=Actor(
+            changer if isinstance(changer, int) else 0,
+            str(sender.get("login")),
+            "person" if sender.get("type") == "User" else "bot",
+            "comment",
+        ),
+        delivery=event.guid,
+        comment_id=ident,
+        comment_hash=_digest(str(comment.get("body") or "")),
+    )
+    await service.store.write(commands.note, entry)
+
+
+async def _served(event: Event, service: Service) -> Project | None:
+    """The repository, when this installation is the one that we serve it for."""
+    project = project_of(event.payload)
+    known = await service.store.read(deployments.project, project.id)
+    if known is None:
+        return await service.store.write(deployments.note_project, project, service.clock())
+    return known if known.state == "active" and known.installation_id == project.installation_id else None
+
+
+async def _author(event: Event, service: Service) -> Actor | None:
+    """Who wrote it, when that is an account of a person and the sender; None for machines and our own comments."""
+    comment, sender = _map(event.payload, "comment"), _map(event.payload, "sender")
+    author, via = _map(comment, "user"), comment.get("performed_via_github_app")
+    number, login = sender.get("id"), sender.get("login")
+    if sender.get("type") != "User" or author.get("type") != "User" or number != author.get("id"):
+        return None
+    if not isinstance(number, int) or not isinstance(login, str):
+        return None
+    if via is None:
+        return Actor(number, login, "person", "comment")
+    app = via.get("id") if isinstance(via, Mapping) else None
+    if app == await service.github.app_id():
+        return None
+    return Actor(number, login, "bot", "comment", app if isinstance(app, int) else None)
+
+
+def _received(event: Event, comment: Mapping[str, Any]) -> float:
+    """When the command counts as given: on arrival, or, had it been on its way for long, when it was written."""
+    try:
+        written = datetime.fromisoformat(str(comment.get("created_at"))).timestamp()
+    except ValueError:
+        return event.received_at
+    return min(event.received_at, written + SKEW)
+
+
+def _digest(body: str) -> str:
+    return hashlib.sha256(body.encode("utf-8", "replace")).hexdigest()
+
+
+def _map(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = raw.get(key)
+    return value if isinstance(value, Mapping) else {}
