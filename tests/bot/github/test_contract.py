@@ -8,9 +8,12 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+import yaml
 
 from bot.errors import GitHubRefused
 from bot.github import GitHub, Repository
+from bot.permissions import facts, role_of
+from bot.policy import Stops, Unknown
 from tests import contract
 from tests.bot.github.stand import API, APP_ID, SHA, public_pem, settings
 
@@ -19,14 +22,7 @@ pytestmark = pytest.mark.skipif(contract.contract_folder() is None, reason="no c
 SLUG = "octoapp"  # of the app in the answer that the kit gives to "who am I"
 
 # What the app's manifest grants: nothing here may need more.
-GRANTED = {
-    "checks": "write",
-    "contents": "read",
-    "deployments": "write",
-    "issues": "read",
-    "metadata": "read",
-    "pull_requests": "write",
-}
+GRANTED = yaml.safe_load((contract.ROOT / "app.yml").read_text())["default_permissions"]
 
 
 @pytest_asyncio.fixture(params=["", "/api/v3"], ids=["github.com", "enterprise"])
@@ -124,6 +120,37 @@ async def test_a_comment_that_somebody_deleted_is_a_404(repository: Repository, 
     judge.violations.clear()
 
 
+async def test_a_role_is_asked_for_and_its_number_read(repository: Repository, judge: Any) -> None:
+    answer = await repository.permission("octocat")
+    assert {"user", "permission", "role_name"} <= set(answer)
+    assert not isinstance(await role_of(repository, "octocat", answer["user"]["id"]), Unknown)
+    assert isinstance(await role_of(repository, "octocat", answer["user"]["id"] + 1), Unknown)
+    judge.assert_called("repos/get-collaborator-permission-level")
+
+
+async def test_reviews_and_the_latest_checks_are_read(repository: Repository, judge: Any) -> None:
+    first = await repository.create_check("build", SHA, "d-1", status="queued", title="t", summary="s")
+    assert all("state" in review for review in await repository.reviews(7))
+    assert first in [run["id"] for run in await repository.check_runs(SHA)]
+    assert await repository.own_app() == APP_ID
+    judge.assert_called("pulls/list-reviews", "checks/list-for-ref")
+
+
+async def test_a_comment_is_reacted_to(repository: Repository, judge: Any) -> None:
+    made = await repository.create_comment(7, "hello")
+    for content in ("eyes", "rocket", "-1"):
+        await repository.react(made, content)
+    judge.assert_called("reactions/create-for-issue-comment")
+
+
+async def test_what_a_promotion_is_judged_by_is_asked_for_properly(repository: Repository, judge: Any) -> None:
+    base = (await repository.pull(7))["base"]["repo"]["id"]
+    asked = {"environment": "production", "actor_id": 1, "actor_login": "octocat", "actor_person": True}
+    found = await facts(repository, base, 7, **asked, displayed_sha=SHA, stops=Stops())
+    assert isinstance(found.head_sha, str)
+    assert isinstance(found.reviews, tuple) and isinstance(found.checks, tuple)
+
+
 async def test_the_app_sees_its_installations_and_failed_deliveries(github: GitHub, judge: Any) -> None:
     assert (await github.app())["id"]
     assert [one["id"] for one in await github.installations()]
@@ -145,6 +172,8 @@ async def test_no_token_can_do_more_than_its_call_needs(repository: Repository, 
     await repository.create_comment(7, "hello")
     await repository.create_check("slipway/preview", SHA, "d", status="queued", title="t", summary="s")
     await repository.create_deployment(SHA, "preview", "", {"slipway": "d"}, True)
+    await repository.permission("octocat")
+    await repository.check_runs(SHA)
 
     granted = [record["permissions"] for record in judge.tokens.values()]
     assert granted == [
@@ -152,4 +181,6 @@ async def test_no_token_can_do_more_than_its_call_needs(repository: Repository, 
         {"pull_requests": "write"},
         {"checks": "write"},
         {"deployments": "write"},
+        {"metadata": "read"},
+        {"checks": "read"},
     ]

@@ -138,6 +138,28 @@ async def test_annotations_beyond_fifty_follow_fifty_at_a_time() -> None:
         assert [spot["start_line"] for output in outputs for spot in output["annotations"]] == list(range(120))
 
 
+async def test_check_runs_come_with_every_page_or_not_at_all() -> None:
+    served = pages([{"id": 1}], [{"id": 2}], key="check_runs")
+
+    def broken(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(502) if request.url.params.get("page") == "2" else served(request)
+
+    async with Stand(served) as stand:
+        assert [run["id"] for run in await stand.repository.check_runs(SHA)] == [1, 2]
+        assert dict(stand.requests[0].url.params) == {"filter": "latest", "per_page": "100"}
+    async with Stand(broken) as stand:
+        with pytest.raises(GitHubDown):
+            await stand.repository.check_runs(SHA)
+
+
+async def test_a_reaction_that_is_there_already_is_no_error() -> None:
+    async with Stand(lambda request: httpx.Response(200, json={"id": 1})) as stand:
+        await stand.repository.react(5, "eyes")
+
+        assert stand.requests[0].url.path == "/repos/acme/shop/issues/comments/5/reactions"
+        assert json.loads(stand.requests[0].content) == {"content": "eyes"}
+
+
 async def test_nothing_is_said_of_addresses_that_are_not_known() -> None:
     async with Stand() as stand:
         await stand.repository.set_deployment_status(5, "in_progress", description="two\nlines")
