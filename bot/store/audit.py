@@ -18,17 +18,18 @@ from bot.models import AuditEntry, Delivery, Deployment
 from bot.store.engine import GUARDS
 
 _AT_ONCE = 1000  # rows in memory while the chain is read
+_LAST = text("SELECT seq, digest FROM audit_entry ORDER BY seq DESC LIMIT 1")
+_APPEND = text("INSERT INTO audit_entry (seq, prev, payload, digest) VALUES (:seq, :prev, :payload, :digest)")
 
 
 def append(session: Session, entry: Entry) -> AuditEntry:
     """Write the next line.  Committed or undone with everything else of the caller's transaction."""
-    last = head(session)
+    last = session.execute(_LAST).first()
     seq, prev = (last.seq + 1, last.digest) if last else (1, FIRST)
     payload = canonical(entry)
-    row = AuditEntry(seq=seq, prev=prev, payload=payload, digest=link(seq, prev, payload))
-    session.add(row)
-    session.flush()
-    return row
+    line = Line(seq, prev, payload, link(seq, prev, payload))
+    session.execute(_APPEND, line._asdict())
+    return AuditEntry(**line._asdict())
 
 
 def of_preview(
@@ -39,23 +40,22 @@ def of_preview(
     *,
     guid: str | None = None,
     before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
+    **after: Any,
 ) -> AuditEntry:
-    """Write what became of a preview.  `guid` is the delivery it became so by: the one that asked for it, or another.
+    """Write what became of a preview.  `guid` is the delivery that did it, and its sender the actor; None: the clock.
 
     Of a failure only where and which kind is kept: what a build said belongs in its log."""
     failure = row.failure or {}
-    said = {"deployment": row.id, "state": row.state.value, **(after or {})}
+    said = {"deployment": row.id, "state": row.state.value, **after}
     said |= {name: failure[name] for name in ("step", "reason_code") if failure.get(name)}
     shas = {"head": row.sha} | ({"tree": row.tree} if row.tree else {})
-    guid = guid or row.delivery
     entry = Entry(
         what,
         now,
         project_id=row.project_id,
         number=row.number,
         environment=row.environment,
-        actor=sender(session, guid),
+        actor=sender(session, guid) if guid is not None else None,
         delivery=guid,
         shas=shas,
         artifact=row.artifact,

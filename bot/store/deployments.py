@@ -98,7 +98,7 @@ def begin(session: Session, guid: str, pull: PullRequest, sha: str, now: float) 
             timeline=[[now, "accepted"]],
         )
         session.add(row)
-        audit.of_preview(session, "preview.accepted", row, now)
+        audit.of_preview(session, "preview.accepted", row, now, guid=guid)
     held = session.get_one(PullRequest, (pull.project_id, pull.number))
     held.displayed, held.changes = row.id, held.changes + 1
     session.add(held)
@@ -116,7 +116,8 @@ def advance(session: Session, deployment: str, state: State, words: str, now: fl
         setattr(row, field, value)
     if state.ended:
         row.ended_at = now
-        audit.of_preview(session, f"preview.{state.value}", row, now)
+        by = None if state is State.CANCELLED else row.delivery
+        audit.of_preview(session, f"preview.{state.value}", row, now, guid=by)
     session.add(row)
     _refresh_pages(session, row)
     _changed(session, row)
@@ -144,7 +145,7 @@ def go_live(
     for host, target in routes.items():
         set_route(session, host, target["deployment"], target)
     served = {"replaced": [old.id for old in former], "artifacts": [old.artifact for old in former]}
-    audit.of_preview(session, "preview.live", row, now, before=served, after={"hosts": sorted(routes)})
+    audit.of_preview(session, "preview.live", row, now, guid=row.delivery, before=served, hosts=sorted(routes))
     _changed(session, row)
     return former
 

@@ -273,6 +273,15 @@ class TestPreviews:
         assert told["actor"] == {"how": "delivery", "id": 7, "kind": "person", "login": "ada"}
         assert told["delivery"] == "one"
 
+    async def test_what_the_clock_does_is_not_laid_at_the_door_of_who_pushed(self, store: Store) -> None:
+        sender = {"id": 7, "login": "ada", "type": "User"}
+        await store.write(deliveries.accept, "one", "pull_request", {"sender": sender}, Order("1#2"), NOW)
+        deployment = await self._begun(store, "one", SHA)
+        await store.write(deployments.go_live, deployment.id, {}, NOW)
+        await store.write(deployments.put, deployment.id, State.LIVE, {}, NOW, state=State.ASLEEP)
+        await store.write(deployments.expiring, 1, 2, NOW, all_of_it=False)
+        assert ["actor" in one for one in await self._entries(store)] == [True, True, False, False]
+
     @pytest.mark.parametrize("payload", [{}, {"sender": None}, {"sender": {"id": "7"}}, {"sender": {"id": 7}}])
     async def test_a_delivery_that_names_nobody_has_no_actor(self, store: Store, payload: dict[str, object]) -> None:
         await store.write(deliveries.accept, "one", "push", payload, Order("1#2"), NOW)
