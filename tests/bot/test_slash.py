@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from bot.slash import FOREIGN, VERBS, Command, Hint, parse
+from handlers.commands import COMMANDS
 
 SHA = "ce587453ced02b1526dfb4cb910479d431683101"
 
@@ -192,8 +194,16 @@ def test_a_hint_fed_back_is_no_command() -> None:
         assert parse(found.words) is None
 
 
+def test_every_verb_has_its_command_and_its_usage_is_understood() -> None:
+    assert set(COMMANDS) == set(VERBS)
+    for verb, module in COMMANDS.items():
+        usage = getattr(module, "USAGE", f"/{verb}")
+        for shown in (usage.replace("[", "").replace("]", ""), re.sub(r" \[\w+\]", "", usage)):
+            assert understood(shown)[0] == verb
+
+
 # Pieces that Markdown makes something of, so that documents are dense with it.
-COMMANDS = ("/promote production", "/slipway promote a", "/rollback production", '/lock a --reason="x y"', "/help")
+LINES = ("/promote production", "/slipway promote a", "/rollback production", '/lock a --reason="x y"', "/help")
 BLOCKS = (
     "    ",
     "\t",
@@ -215,7 +225,7 @@ BLOCKS = (
 )
 INLINES = (" ", "`", "``", "[", "](", ")", "[a]: ", "|", "\\", "&#47;", '"', "--reason=", "<x ", "a", "é", "</pre>")
 ENDS = ("\n", "\n\n", "\r\n", "\r", "\u2028", "\x0b", "\x0c", "\x85", "\x1c", "\u00a0", "\u200b")
-PIECES = st.sampled_from((*COMMANDS, *BLOCKS, *INLINES, *ENDS))
+PIECES = st.sampled_from((*LINES, *BLOCKS, *INLINES, *ENDS))
 DOCUMENTS = st.one_of(st.lists(PIECES, max_size=14).map("".join), st.text(max_size=60))
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bot.policy import ROLLBACK, RULES, Check, Facts, Objection, Review, Role, Stop, Stops, Unknown, judge
 from bot.policy.facts import NOT_ASKED
+from bot.slash import Command, parse
 
 HEAD, OTHER = "a" * 40, "b" * 40
 AUTHOR, ACTOR, REVIEWER = 1, 2, 3
@@ -102,6 +103,8 @@ def test_each_rule_says_no_on_its_own(code: str, changes: dict[str, Any]) -> Non
     found = judge(facts(**changes))
     assert [objection.reason_code for objection in found] == [code]
     assert all(text for text in dataclasses.astuple(found[0]))
+    step = found[0].next or ""
+    assert isinstance(parse(step), Command) if step.startswith("/") else step.endswith(".")
 
 
 def test_an_unknown_head_is_refused_once_for_itself_and_once_for_its_approvals() -> None:
