@@ -122,6 +122,7 @@ def _dispatch(service: Service) -> Callable[[Delivery], Awaitable[None]]:
         except Exception as error:  # whatever it was: after the last try its check has to end
             if delivery.failures >= len(deliveries.RETRIES):
                 await service.previews.refresh.abandon(delivery.guid, str(error) or type(error).__name__)
+                await service.releases.abandon(delivery.guid, str(error) or type(error).__name__)
             raise
 
     return dispatch

@@ -23,12 +23,12 @@ from sqlmodel import Session, col, select
 
 from bot.errors import GitHubDown, GitHubRefused, TryLater
 from bot.github import GitHub, Repository
-from bot.hosts import commit_label, pull_label
-from bot.messages import CHECK, MARKER, View, check, comment, remote
+from bot.hosts import commit_label, production_label, pull_label
+from bot.messages import CHECK, MARKER, View, check, comment, production, remote
 from bot.messages.commands import ANSWERS
-from bot.models import Deployment, Effect, PullRequest, State
+from bot.models import Deployment, Effect, PullRequest, Release, State
 from bot.settings import Settings
-from bot.store import Store, deployments
+from bot.store import Store, deployments, environments, releases, rows
 from runners.base.logs import end_of
 
 EDIT_SECONDS = 3.0  # between two edits of one comment: GitHub allows 80 writes a minute and 500 an hour
@@ -154,6 +154,9 @@ class Reports:
         """Raises what GitHub answered when it refused something; all else is told nevertheless."""
         newest, refused = standing.newest, list[GitHubRefused]()
         again: _Due | None = None
+        for release, serves in await self._store.read(releases.with_serving, standing.project.id, standing.pull.number):
+            with _going_on(refused):
+                await self._release(standing, release, serves, repository)
         for row in await self._store.read(_unsettled, standing.project.id, standing.pull.number):
             if newest is None or row.id != newest.id:
                 with _going_on(refused):
@@ -199,6 +202,43 @@ class Reports:
         )
         await self._store.write(_note, row.id, {"remote_told": state})
 
+    async def _release(
+        self, standing: deployments.Standing, row: Release, serves: bool, repository: Repository
+    ) -> None:
+        """GitHub's Deployment of one release."""
+        state, words = production.remote(row, serves)
+        if row.remote_told == state or (row.remote_told is None and state == "inactive"):
+            return
+        ident = row.remote_id
+        if ident is None:
+            about = f"#{row.number}, {row.kind}"
+            ident, _made = await self._once(
+                f"release:{row.id}",
+                lambda: repository.find_deployment(row.sha, row.environment, row.id),
+                lambda: repository.create_deployment(
+                    row.sha, row.environment, about, {"slipway": row.id}, transient=False
+                ),
+                functools.partial(releases.note, release=row.id, fields={"remote_told": ASKED}),
+            )
+            await self._store.write(releases.note, row.id, {"remote_id": ident})
+        await repository.set_deployment_status(
+            ident, state, description=words, environment_url=self._production_url(standing)
+        )
+        await self._store.write(releases.note, row.id, {"remote_told": state})
+
+    def _production_url(self, standing: deployments.Standing) -> str:
+        return self._settings.preview_url(production_label(standing.project.owner, standing.project.name))
+
+    async def _production(self, standing: deployments.Standing) -> production.Production | None:
+        """What the comment says of production; nothing where the pull request was never released."""
+        project, number = standing.project, standing.pull.number
+        mine = await self._store.read(releases.of_pull, project.id, number)
+        if not mine:
+            return None
+        env, current = await self._store.read(environments.look, project.id, mine[-1].environment)
+        promoted = [one for one in mine if one.kind == "promote"] or mine
+        return production.Production(number, env, current, promoted[-1], self._production_url(standing))
+
     async def _check(self, standing: deployments.Standing, row: Deployment, repository: Repository) -> None:
         if row.check_told is None and row.state is State.CANCELLED:
             return  # nothing was ever promised about it
@@ -233,7 +273,11 @@ class Reports:
     async def _comment(self, standing: deployments.Standing, newest: Deployment, repository: Repository) -> _Due | None:
         pull = standing.pull
         text = await asyncio.to_thread(end_of, self._log(newest.id))
-        body = comment(self._view(standing, newest, text))
+        view, seen = self._view(standing, newest, text), await self._production(standing)
+        if seen is not None:
+            told = production.block(seen)
+            view = dataclasses.replace(view, production=told, production_twin=production.twin(seen))
+        body = comment(view)
         digest = hashlib.sha256(body.encode("utf-8", "replace")).hexdigest()
         if digest == pull.comment_digest:
             return None
@@ -255,7 +299,7 @@ class Reports:
                 raise
             await self._store.write(_forget_comment, pull.project_id, pull.number, key)  # a person deleted it
             return _Due(self._clock())
-        await self._store.write(_commented, pull.project_id, pull.number, ident, digest, self._clock())
+        await self._store.write(_commented, newest, ident, digest, self._clock())
         return None
 
     async def _once(
@@ -268,13 +312,13 @@ class Reports:
         """Make a thing at GitHub once: written down before (with `note`), read back when that was as far as we came.
 
         Returns its id, and whether it was made just now."""
-        ident, first = await self._store.write(_begin_effect, key, self._clock(), note)
+        ident, first = await self._store.write(rows.begin_effect, key, self._clock(), note)
         if ident is None and not first:
             ident = await find()
         made = ident is None
         if ident is None:
             ident = await make()
-        await self._store.write(_end_effect, key, ident)
+        await self._store.write(rows.end_effect, key, ident)
         return ident, made
 
     def _view(self, standing: deployments.Standing, row: Deployment, text: str) -> View:
@@ -332,25 +376,12 @@ def _note(session: Session, deployment: str, fields: dict[str, object]) -> None:
         setattr(row, field, value)
 
 
-def _commented(session: Session, project_id: int, number: int, ident: int, digest: str, now: float) -> None:
-    pull = session.get_one(PullRequest, (project_id, number))
+def _commented(session: Session, shown: Deployment, ident: int, digest: str, now: float) -> None:
+    """GitHub has taken the comment.  `shown` is what it was made of, not what has become of that since."""
+    pull = session.get_one(PullRequest, (shown.project_id, shown.number))
     pull.comment_id, pull.comment_digest, pull.comment_at = ident, digest, now
-
-
-def _begin_effect(
-    session: Session, key: str, now: float, note: Callable[[Session], None] | None
-) -> tuple[int | None, bool]:
-    row = session.get(Effect, key)
-    if row is not None:
-        return row.remote_id, False
-    session.add(Effect(key=key, asked_at=now))
-    if note is not None:
-        note(session)
-    return None, True
-
-
-def _end_effect(session: Session, key: str, remote_id: int) -> None:
-    session.get_one(Effect, key).remote_id = remote_id
+    if shown.state in deployments.SERVING:
+        releases.note_display(session, shown, now)
 
 
 def _forget_comment(session: Session, project_id: int, number: int, key: str) -> None:

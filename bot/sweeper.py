@@ -14,13 +14,13 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from bot.errands import Errand, look, rest
+from bot.errands import Errand, look, rest, revive
 from bot.errors import GitHubDown, GitHubRefused, TryLater
 from bot.github.shapes import Malformed, pull_of, repository_of
 from bot.models import Delivery, Deployment, Installation, Project, PullRequest, State
 from bot.service import Service
 from bot.settings import Settings
-from bot.store import audit, commands, deliveries, deployments
+from bot.store import audit, commands, deliveries, deployments, releases
 from bot.store.anchor import Anchor
 from runners.base import Instance, Runner, RunnerError
 
@@ -38,6 +38,7 @@ class Sweeper:
         self._settings, self._service, self._runner, self._clock = settings, service, runner, clock
         self._store, self._github = service.store, service.github
         self._anchor = Anchor(settings.anchor, settings.home.absolute())
+        self._starting = True  # no round has ended yet
         self._strangers: set[str] = set()  # instances without a row, seen in the last round
 
     async def run(self) -> None:
@@ -70,6 +71,9 @@ class Sweeper:
             return
         await self._stop_strangers(running)
         await self._note_dead(held, running)
+        dead = await self._service.releases.dead(running, starting=self._starting)
+        self._starting = False
+        await self._service.send(*(revive(row.id, str(int(now))) for row in dead))
 
     async def anchor(self) -> None:
         """Write down, where nobody here can change it, how far the books have come."""
@@ -173,7 +177,8 @@ def _known(session: Session) -> set[str]:
     """Ids of the deployments that may have an instance, and of the instances they have."""
     states = (*deployments.HOLDING, *deployments.WORKING)
     rows = session.exec(select(Deployment).where(col(Deployment.state).in_(states))).all()
-    return {row.id for row in rows} | {row.instance["id"] for row in rows if row.instance}
+    previews = {row.id for row in rows} | {row.instance["id"] for row in rows if row.instance}
+    return previews | releases.running(session)
 
 
 def _open_here(session: Session, project_id: int) -> dict[int, str]:

@@ -17,6 +17,7 @@ from handlers import (
     issue_comment,
     pull_request,
     push,
+    release,
     repository,
 )
 
@@ -38,8 +39,11 @@ HANDLERS: dict[str, Handler] = {
     "slipway.look": clock.look,
     "slipway.rebuild": clock.rebuild,
     "slipway.remove": clock.remove,
+    "slipway.revive": release.revive,
+    "slipway.settle": release.settle,
     "slipway.sleep": clock.sleep,
     "slipway.wake": clock.wake,
+    "slipway.watch": release.watch,
 }
 
 _log = logging.getLogger(__name__)

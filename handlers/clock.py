@@ -62,6 +62,7 @@ async def cancel(event: Event, service: Service) -> None:
 
 async def wake(event: Event, service: Service) -> None:
     await service.previews.wake(event.payload["deployment"])
+    await service.releases.revive(event.payload["deployment"])  # what does not answer may be production
 
 
 async def sleep(event: Event, service: Service) -> None:

@@ -45,6 +45,8 @@ class View:
     log_url: str
     isolates: bool = True
     log: str = ""
+    production: str = ""  # Markdown of bot.messages.production
+    production_twin: Mapping[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ def comment(view: View) -> str:
         return _expired(view)
     parts = [_twin(view), _status_line(view)]
     parts += [_reason(view)] if view.deployment.failure else [_app_table(view)]
-    parts += [_agent_line(view), _notes(view), _commands(), _details(view)]
+    parts += [view.production, _agent_line(view), _notes(view), _commands(), _details(view)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -163,7 +165,8 @@ def _twin(view: View) -> str:
         {
             "schema": 1,
             "state": deployment.state.value,
-            "reason_code": failure.get("reason_code"),
+            "reason_code": failure.get("reason_code") or (view.production_twin or {}).get("reason_code"),
+            "production": view.production_twin,
             "sha": deployment.sha,
             "tree": deployment.tree,
             "deployment": deployment.id,
@@ -306,10 +309,11 @@ def _receipt(view: View) -> str:
         "Looked again afterwards: nothing is left." if gone.get("verified") else "Some of it is still being removed."
     )
     lived = duration(float(gone.get("seconds", 0)))
+    more = f"\n{view.production}\n" if view.production else ""
     return (
         f"{_twin(view)}\n\n### ⚪ Preview removed, the pull request was {how}\n\n"
         f"It lived {lived}; last shown was `{view.deployment.sha[:7]}`. "
-        f"Removed: {removed or 'nothing was running'}. {proof}\n"
+        f"Removed: {removed or 'nothing was running'}. {proof}\n{more}"
     )
 
 

@@ -16,6 +16,7 @@ from bot.sources import Sources
 from bot.store import environments, releases
 from runners.base import Artifact, Instance, StartFailed
 
+PATIENCE_SECONDS = 1.5  # for a first comment that is on its way
 RULES_ASKED = tuple(rule.__name__ for rule in RULES)
 
 
@@ -67,7 +68,7 @@ class Promote:
     async def _judged(self, ask: Ask) -> tuple[Deployment | None, Outcome | None]:
         if ask.number is None:
             return None, refused("not_displayed", "A promotion starts from a pull request.")
-        shown = await self._store.read(releases.displayed, ask.project.id, ask.number, ask.received_at)
+        shown = await self._shown(ask, ask.number)
         env, held = await self._store.read(
             environments.standing_of, ask.project.id, ask.environment, shown.artifact if shown else None
         )
@@ -87,6 +88,17 @@ class Promote:
             found = dataclasses.replace(found, merged_same=await self._same(ask, repository, found, shown))
         objections = (*judge(found), *_other_target(ask, shown))
         return shown, objected(objections) if objections else None
+
+    async def _shown(self, ask: Ask, number: int) -> Deployment | None:
+        """What was displayed when the command was received; GitHub's answer to a comment may be on its way to us."""
+        deadline = self._ground.clock() + PATIENCE_SECONDS
+        while True:
+            seen = self._store.changed
+            shown = await self._store.read(releases.displayed, ask.project.id, number, ask.received_at, ask.target)
+            left = deadline - self._ground.clock()
+            if shown is not None or left <= 0 or not await self._store.read(releases.untold, ask.project.id, number):
+                return shown
+            await self._store.wait_changed(seen, left)
 
     async def _same(self, ask: Ask, repository: Repository, found: Facts, shown: Deployment) -> bool | Unknown:
         """Whether what was merged has the files that people saw."""

@@ -14,13 +14,13 @@ from sqlmodel import Session, col, select
 
 from bot.audit import Entry
 from bot.errands import Errand
-from bot.models import Deployment, Display, Environment, Release, Stage
+from bot.models import Deployment, Display, Environment, PullRequest, Release, Stage
 from bot.store import audit, deliveries
 from bot.store.environments import Hold, Lease, No, barred, count_up, environment, lift, look, set_hold
 from bot.store.rows import set_route
 
 GOOD = (Stage.VERIFIED, Stage.SUPERSEDED)  # may be returned to; what was VERIFIED stays so when it is replaced
-GRACE_SECONDS = 1.0  # nothing was shown before: who asks while the first comment is on its way means what it shows
+GRACE_SECONDS = 1.0  # a comment that GitHub has, and shows, is known to us no later
 SAMPLES_KEPT = 120
 
 
@@ -57,13 +57,26 @@ def note_display(session: Session, deployment: Deployment, now: float) -> None:
         )
 
 
-def displayed(session: Session, project_id: int, number: int, at: float) -> Deployment | None:
-    """What the comment showed just before that moment; the same moment counts as after."""
+def displayed(
+    session: Session, project_id: int, number: int, at: float, target: str | None = None
+) -> Deployment | None:
+    """What the comment showed just before that moment; the same moment counts as after.
+
+    A comment may have been on its way then, seen by somebody before GitHub's answer had reached us.  It counts when
+    nothing else had ever been shown, or when the command names it."""
     history = session.exec(_displays(project_id, number)).all()
     seen = [one for one in history if one.at < at]
-    if not seen and history and history[-1].at < at + GRACE_SECONDS:
-        seen = [history[-1]]
-    return session.get(Deployment, seen[0].deployment) if seen else None
+    coming = [one for one in reversed(history) if at <= one.at < at + GRACE_SECONDS]
+    if seen:
+        named = (one for one in coming if target and len(target) >= 7 and one.sha.startswith(target.lower()))
+        return session.get(Deployment, next(named, seen[0]).deployment)
+    return session.get(Deployment, coming[0].deployment) if coming else None
+
+
+def untold(session: Session, project_id: int, number: int) -> bool:
+    """Whether GitHub is yet to be told something of this pull request."""
+    pull = session.get(PullRequest, (project_id, number))
+    return pull is not None and pull.told < pull.changes
 
 
 def released(session: Session, project_id: int, name: str) -> list[Release]:
@@ -287,6 +300,19 @@ def of_pull(session: Session, project_id: int, number: int) -> list[Release]:
     """Releases of what a pull request showed, the oldest first."""
     query = select(Release).where(Release.project_id == project_id, Release.number == number)
     return list(session.exec(query.order_by(col(Release.started_at))))
+
+
+def with_serving(session: Session, project_id: int, number: int) -> list[tuple[Release, bool]]:
+    """Releases of a pull request, and whether each is what serves."""
+    current = {row.id for row in serving(session)}
+    return [(row, row.id in current) for row in of_pull(session, project_id, number)]
+
+
+def note(session: Session, release: str, fields: Mapping[str, Any]) -> None:
+    """What GitHub was told of it."""
+    row = session.get_one(Release, release)
+    for field, value in fields.items():
+        setattr(row, field, value)
 
 
 def _send(session: Session, errands: Sequence[tuple[Errand, float]], now: float) -> None:

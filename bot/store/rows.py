@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import text
 from sqlmodel import Session, col, func, select, update
 
-from bot.models import Delivery, Deployment, Project, Route, State, Work
+from bot.models import Delivery, Deployment, Effect, Project, Route, State, Work
 
 
 def set_route(session: Session, host: str, deployment: str, target: Mapping[str, Any] | None) -> int:
@@ -55,3 +55,20 @@ def projects(session: Session) -> int:
 def alive(session: Session) -> None:
     """Does nothing; as a write it needs the write lock, and so says whether the database can be written."""
     session.execute(text("SELECT 1"))
+
+
+def begin_effect(
+    session: Session, key: str, now: float, note: Callable[[Session], None] | None
+) -> tuple[int | None, bool]:
+    """Write down what GitHub is about to be asked for: its id, when it is known, and whether this is the first time."""
+    row = session.get(Effect, key)
+    if row is not None:
+        return row.remote_id, False
+    session.add(Effect(key=key, asked_at=now))
+    if note is not None:
+        note(session)
+    return None, True
+
+
+def end_effect(session: Session, key: str, remote_id: int) -> None:
+    session.get_one(Effect, key).remote_id = remote_id

@@ -1,0 +1,405 @@
+"""Production, end to end: real git, real processes, real SQLite; what people saw is what ships, and the way back."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import itertools
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlmodel import Session, select
+
+from bot.models import Environment, Release, Stage
+from bot.releases import Actor, Ask, Outcome, Watch
+from bot.store import deployments
+from tests.house import SERVER, House, eventually, house
+
+pytestmark = pytest.mark.slow
+MAIN = "main--shop--acme.localhost"
+_guids = itertools.count(1)
+
+
+def says(word: str, extra: str = "") -> dict[str, str]:
+    """A server that answers with this word."""
+    return {**SERVER, "app.py": extra + SERVER["app.py"].replace(b" one".decode(), f" {word}")}
+
+
+# Answers badly as soon as a file of this name lies in its folder.
+SOUR = """\
+import http.server, os
+class Sour:
+    pass
+_send = http.server.BaseHTTPRequestHandler.send_response
+def send(self, code, message=None):
+    _send(self, 500 if os.environ["SLIPWAY_ENVIRONMENT"] == "production" and os.path.exists("sour") else code, message)
+http.server.BaseHTTPRequestHandler.send_response = send
+"""
+SICK = """\
+import os, sys
+if os.environ["SLIPWAY_ENVIRONMENT"] == "production":
+    print("no database here", flush=True)
+    sys.exit(3)
+"""
+
+
+@pytest.fixture
+async def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    async with house(tmp_path) as one:
+        one.github.user("mia")
+        one.github.grant(one.repo, "mia", "maintain")
+        yield one
+
+
+def watched(home: House, watch: Watch) -> None:
+    """The service watches with these times from now on."""
+    assert home.service is not None
+    vigil = home.service.releases.watch
+    grounds = (vigil, home.service.releases._promote, home.service.releases._rollback)  # noqa: SLF001
+    for one in grounds:
+        one._ground = dataclasses.replace(one._ground, watch=watch)  # noqa: SLF001
+
+
+async def ask(home: House, number: int, who: str = "mia", **words: object) -> Ask:
+    assert home.service is not None
+    repo, user = home.github.hub.repo(home.repo), home.github.user(who)
+    project = await home.service.store.read(deployments.project, repo.id)
+    assert project is not None
+    actor = Actor(user.id, user.login, "person", "comment")
+    fields = {"environment": "production", "target": None, "reason": None, "guid": f"ask-{next(_guids)}"}
+    return Ask(project=project, number=number, actor=actor, received_at=time.time(), **(fields | words))  # type: ignore[arg-type]
+
+
+async def promote(home: House, number: int, who: str = "mia", **words: object) -> Outcome:
+    assert home.service is not None
+    return await home.service.releases.promote(await ask(home, number, who, **words))
+
+
+async def rollback(home: House, number: int, who: str = "mia", **words: object) -> Outcome:
+    assert home.service is not None
+    return await home.service.releases.rollback(await ask(home, number, who, reason="word", **words))
+
+
+async def proposed(home: House, files: dict[str, str], branch: str = "change") -> int:
+    """A pull request whose preview was shown, approved by somebody else, its checks at an end."""
+    number = await home.propose(files, branch=branch)
+    await approved(home, number)
+    return number
+
+
+async def approved(home: House, number: int) -> None:
+    pull = home.github.hub.pull(home.repo, number)
+    await home.says(number, "is live", pull.head_sha[:7])
+
+    async def ended() -> bool | None:
+        checks = home.checks(pull.head_sha)
+        return True if checks and all(one.conclusion == "success" for one in checks) else None
+
+    await eventually(ended)
+    await home.github.review(home.repo, number, "bob")
+
+
+async def books(home: House) -> tuple[Environment, list[Release]]:
+    def look(session: Session) -> tuple[Environment, list[Release]]:
+        rows = session.exec(select(Release).order_by(Release.started_at)).all()  # type: ignore[arg-type]
+        return session.exec(select(Environment)).one(), list(rows)
+
+    assert home.service is not None
+    return await home.service.store.read(look)
+
+
+async def stage(home: House, state: Stage, index: int = -1) -> Release:
+    async def looked() -> Release | None:
+        row = (await books(home))[1][index]
+        return row if row.state is state else None
+
+    return await eventually(looked, 20)
+
+
+async def test_what_was_shown_ships_and_is_told(home: House) -> None:
+    number = await proposed(home, says("one"))
+
+    outcome = await promote(home, number)
+
+    assert outcome.done, outcome
+    assert (await home.visit(MAIN)).text == "hello one"
+    sha = home.github.hub.pull(home.repo, number).head_sha
+    body = await home.says(number, "Production", "it is being watched")
+    assert MAIN in body
+    assert home.twin(number)["production"]["serving"] == sha
+
+    async def told() -> bool | None:
+        live = [one for one in home.remote(sha) if one.environment == "production"]
+        return True if [one.state for one in live] == ["success"] else None
+
+    await eventually(told)
+    (remote,) = (one for one in home.remote(sha) if one.environment == "production")
+    assert not remote.transient
+
+
+async def test_production_never_sees_the_previews_environment(home: House) -> None:
+    show = "import os; EVERYTHING = ' '.join(sorted(k for k in os.environ if k.startswith('SLIPWAY')))\n"
+    files = {**SERVER, "app.py": show + SERVER["app.py"].replace('b" one"', "EVERYTHING.encode()")}
+    number = await proposed(home, files)
+
+    assert (await promote(home, number)).done
+
+    text = (await home.visit(MAIN)).text
+    assert "SLIPWAY_PULL_REQUEST" not in text
+    assert "SLIPWAY_ENVIRONMENT" in text
+    assert "SLIPWAY_PULL_REQUEST" in (await home.visit(home.host(number))).text
+
+
+async def test_rollback_brings_the_former_back_at_once(home: House) -> None:
+    first = await proposed(home, says("one"))
+    assert (await promote(home, first)).done
+    second = await proposed(home, says("two"), "other")
+    assert (await promote(home, second)).done
+    assert (await home.visit(MAIN)).text == "hello two"
+
+    began = time.monotonic()
+    outcome = await rollback(home, second)
+    took = time.monotonic() - began
+
+    assert outcome.done, outcome
+    assert (await home.visit(MAIN)).text == "hello one"
+    assert took < 2
+    env, rows = await books(home)
+    assert env.generation == 3
+    assert (env.hold, env.hold_by) == ("word", "mia")
+    assert [row.state for row in rows] == [Stage.SUPERSEDED, Stage.ROLLED_BACK, Stage.VERIFYING]
+    await home.says(second, "was rolled back", "held")
+    assert home.twin(second)["reason_code"] == "rolled_back"
+
+    async def inactive() -> bool | None:
+        sha = home.github.hub.pull(home.repo, second).head_sha
+        states = [one.state for one in home.remote(sha) if one.environment == "production"]
+        return True if states == ["inactive"] else None
+
+    await eventually(inactive)
+
+
+async def test_after_a_rollback_the_same_is_held_and_the_fix_lifts_it(home: House) -> None:
+    first = await proposed(home, says("one"))
+    await promote(home, first)
+    second = await proposed(home, says("two"), "other")
+    await promote(home, second)
+    assert (await rollback(home, second)).done
+
+    again = await promote(home, second)
+    assert again.reason_code == "held"
+    assert (await home.visit(MAIN)).text == "hello one"
+
+    await home.push({"app.py": says("three")["app.py"]}, "other")
+    await approved(home, second)
+    assert (await promote(home, second)).done
+    assert (await home.visit(MAIN)).text == "hello three"
+    assert (await books(home))[0].hold is None
+
+
+async def test_push_after_comment_is_refused(home: House) -> None:
+    """P1: the command means what was displayed; a head that moved since is never released."""
+    number = await proposed(home, says("one"))
+    asked = await ask(home, number)
+    evil = await home.push({"app.py": says("evil")["app.py"]})
+    assert home.service is not None
+
+    at_once = await home.service.releases.promote(asked)
+    await home.shows(home.host(number), "evil")
+    await home.says(number, evil[:7], "is live")
+    later = await home.service.releases.promote(dataclasses.replace(asked, guid="later"))
+
+    assert (at_once.reason_code, later.reason_code) == ("head_moved", "head_moved")
+    assert at_once.next == f"/promote production {evil[:7]}"
+    assert (await home.visit(MAIN)).status_code == 404
+
+
+async def test_nothing_displayed_is_refused(home: House) -> None:
+    before = time.time()
+    number = await proposed(home, says("one"))
+
+    outcome = await promote(home, number, received_at=before)
+
+    assert outcome.reason_code == "not_displayed"
+
+
+async def test_an_unhealthy_release_never_serves_and_the_old_never_noticed(home: House) -> None:
+    first = await proposed(home, says("one"))
+    await promote(home, first)
+    second = await proposed(home, says("two", SICK), "other")
+
+    outcome = await promote(home, second)
+
+    assert outcome.reason_code == "health_failed"
+    assert (await home.visit(MAIN)).text == "hello one"
+    env, rows = await books(home)
+    assert (env.generation, rows[-1].state) == (1, Stage.FAILED)
+    await home.says(second, "health_failed", "no database here")
+    assert env.lease_claim is None
+
+
+async def test_a_release_that_turns_bad_is_rolled_back_by_itself(home: House) -> None:
+    watched(home, Watch(interval=0.1, fail_after=3, min_samples=2, window=0.5))
+    first = await proposed(home, says("one"))
+    await promote(home, first)
+    await stage(home, Stage.VERIFIED)
+    watched(home, Watch(interval=0.2, fail_after=3, min_samples=5, window=60))
+    second = await proposed(home, says("two", SOUR), "other")
+    assert (await promote(home, second)).done
+    assert (await home.visit(MAIN)).text == "hello two"
+    bad = (await books(home))[1][-1]
+
+    (home.settings.home / "instances" / bad.id / "app" / "sour").touch()
+    await home.shows(MAIN, "hello one")
+
+    env, rows = await books(home)
+    assert [row.state for row in rows][:2] == [Stage.VERIFIED, Stage.FAILED]
+    assert env.hold is not None
+    assert env.hold_by == "slipway"
+    body = await home.says(second, "failed and was rolled back", "does not answer well")
+    assert "held" in body
+    assert home.twin(second)["reason_code"] == "rolled_back"
+
+
+async def test_failed_rollback_pages_and_never_loops(home: House) -> None:
+    """P31: what was rolled back to fails too: a person is called, nothing more is tried."""
+    first = await proposed(home, says("one", SOUR))
+    assert (await promote(home, first)).done
+    second = await proposed(home, says("two"), "other")
+    assert (await promote(home, second)).done
+    watched(home, Watch(interval=0.1, fail_after=2, min_samples=2, window=60))
+    assert (await rollback(home, second)).done
+    old = (await books(home))[1][0]
+
+    (home.settings.home / "instances" / old.id / "app" / "sour").touch()
+
+    failed = await stage(home, Stage.FAILED)
+    assert failed.failure is not None
+    assert failed.failure["paged"]
+    env, rows = await books(home)
+    assert (env.generation, len(rows)) == (3, 3)
+    assert env.hold == "word"
+
+
+async def test_production_that_died_runs_again(home: House) -> None:
+    watched(home, Watch(interval=0.05, fail_after=3, min_samples=2, window=0.2))
+    number = await proposed(home, says("one"))
+    await promote(home, number)
+    row = await stage(home, Stage.VERIFIED)
+    assert row.instance is not None
+
+    os.killpg(int(row.instance["id"]), signal.SIGKILL)
+
+    await home.shows(MAIN, "hello one")
+    assert (await books(home))[0].generation == 1
+
+
+async def test_a_rollback_after_the_window_starts_the_kept_artifact(home: House) -> None:
+    """P32: the old pull request is closed, its instance is stopped, its artifact is kept."""
+    watched(home, Watch(interval=0.05, fail_after=3, min_samples=2, window=0.2))
+    first = await proposed(home, says("one"))
+    await promote(home, first)
+    await stage(home, Stage.VERIFIED)
+    await home.github.close_pull(home.repo, first)
+    second = await proposed(home, says("two"), "other")
+    await promote(home, second)
+    await stage(home, Stage.VERIFIED)
+
+    async def stopped() -> bool | None:
+        return True if (await books(home))[1][0].instance is None else None
+
+    await eventually(stopped)
+    outcome = await rollback(home, second)
+
+    assert outcome.done, outcome
+    assert (await home.visit(MAIN)).text == "hello one"
+
+
+async def test_a_merged_pull_request_ships_what_was_shown(home: House) -> None:
+    number = await proposed(home, says("one"))
+    await home.github.merge_pull(home.repo, number, "bob")
+    await home.says(number, "merged", "Preview removed")
+
+    outcome = await promote(home, number)
+
+    assert outcome.done, outcome
+    assert (await home.visit(MAIN)).text == "hello one"
+
+
+async def test_a_merge_that_became_something_else_is_refused(home: House) -> None:
+    """P42: a squash on a base that had moved."""
+    number = await proposed(home, says("one"))
+    await home.github.branch_commit(home.repo, "main", {"other.txt": "drift"}, "Drift", author="bob")
+    await home.github.merge_pull(home.repo, number, "bob")
+    await home.says(number, "merged")
+
+    outcome = await promote(home, number)
+
+    assert outcome.reason_code == "merge_differs"
+    assert (await home.visit(MAIN)).status_code == 404
+
+
+async def test_a_delivery_tried_again_switches_once(home: House) -> None:
+    number = await proposed(home, says("one"))
+    asked = await ask(home, number)
+    assert home.service is not None
+
+    first, second = [await home.service.releases.promote(asked) for _ in range(2)]
+
+    assert first.done
+    assert (second.done, second.release) == (True, first.release)
+    env, rows = await books(home)
+    assert (env.generation, len(rows)) == (1, 1)
+    assert len(list((home.settings.home / "instances").glob("*"))) == 2  # the preview and production
+
+
+async def test_the_watch_goes_on_after_a_restart(home: House) -> None:
+    watched(home, Watch(interval=0.3, fail_after=3, min_samples=5, window=300))
+    number = await proposed(home, says("one"))
+    await promote(home, number)
+
+    await home.stop()
+    await home.start()
+
+    async def looked() -> bool | None:
+        row = (await books(home))[1][-1]
+        return True if row.watch and len(row.watch["samples"]) >= 2 else None
+
+    await eventually(looked, 20)
+    assert (await home.visit(MAIN)).text == "hello one"
+
+
+async def test_no_request_fails_through_many_switches(home: House) -> None:
+    first = await proposed(home, says("one"))
+    second = await proposed(home, says("two"), "other")
+    assert (await promote(home, first)).done
+    seen: set[tuple[int, str]] = set()
+    done = asyncio.Event()
+    knocks = 0
+
+    async def knock() -> None:
+        nonlocal knocks
+        while not done.is_set():
+            answer = await home.visit(MAIN)
+            seen.add((answer.status_code, answer.text))
+            knocks += 1
+
+    knocking = [asyncio.create_task(knock()) for _ in range(8)]
+    for _ in range(10):
+        assert (await promote(home, second)).done
+        outcome = await rollback(home, second)
+        assert outcome.done, outcome
+        assert home.service is not None
+        assert (await home.service.releases.unhold(await ask(home, second))).done
+    done.set()
+    await asyncio.gather(*knocking)
+
+    assert seen == {(200, "hello one"), (200, "hello two")}
+    assert knocks > 100
+    assert (await books(home))[0].generation == 21
+
+
