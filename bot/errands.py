@@ -29,6 +29,12 @@ def look(project_id: int, number: int, reason: str) -> Errand:
     return Errand(f"look:{key}:{reason}", "slipway.look", {"project": project_id, "number": number}, order)
 
 
+def again(order: Order, reason: str) -> Errand:
+    """Two deliveries tell different things of one second: ask GitHub which was the later one."""
+    project, _, number = order.key.partition("#")
+    return look(int(project), int(number), reason)
+
+
 def rebuild(project_id: int, number: int, reason: str) -> Errand:
     """Somebody asked for a build of the head, whatever became of it before."""
     key = f"{project_id}#{number}"

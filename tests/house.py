@@ -26,6 +26,7 @@ from bot.service import Service
 from bot.settings import Settings
 from demo.github import DemoGitHub
 from demo.github.rest.ask import IDS, TOKEN
+from runners.choose import choose
 from tests.contract import ROOT, contract_folder, load
 
 T = TypeVar("T")
@@ -244,8 +245,8 @@ def judged() -> Iterator[Judge | None]:
 
 
 @contextlib.asynccontextmanager
-async def house(folder: Path, **more: Any) -> AsyncIterator[House]:
-    """A house with one repository, `acme/shop`, that serves one page; nothing has happened yet."""
+async def stage(folder: Path, **more: Any) -> AsyncIterator[House]:
+    """A GitHub with one repository, `acme/shop`, that serves one page; Slipway is not started yet."""
     trouble = Trouble()
     with judged() as judge:
         github = DemoGitHub(
@@ -261,9 +262,26 @@ async def house(folder: Path, **more: Any) -> AsyncIterator[House]:
                 github.user(person)
                 github.grant("acme/shop", person, "write")
             github.hook_url = f"http://127.0.0.1:{settings.port}/webhook"
-            one = House(github, settings, http, judge, trouble)
-            await one.start()
             try:
-                yield one
+                yield House(github, settings, http, judge, trouble)
             finally:
-                await one.stop()
+                await _end_all(settings)
+
+
+async def _end_all(settings: Settings) -> None:
+    """Previews outlive the service by design; they must not outlive the test."""
+    runner = await choose(settings.runner, settings.home.absolute())
+    for instance in await runner.instances():
+        await runner.stop(instance)
+    await runner.close()
+
+
+@contextlib.asynccontextmanager
+async def house(folder: Path, **more: Any) -> AsyncIterator[House]:
+    """A house with one repository, `acme/shop`, that serves one page; nothing has happened yet."""
+    async with stage(folder, **more) as one:
+        await one.start()
+        try:
+            yield one
+        finally:
+            await one.stop()

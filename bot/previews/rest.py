@@ -25,6 +25,8 @@ class Rest:
         now = self._ground.clock()
         rows = await self._store.write(deployments.closing, pull.project_id, pull.number, now)
         await self._remove(project, pull, rows, "closed")
+        for one in await self._left(rows):  # somebody opened it just now and it was being woken
+            await self._ground.runner.stop(one)
         left = await self._left(rows)
         await self._store.write(deployments.closed, pull.project_id, pull.number, not left)
 
@@ -60,9 +62,8 @@ class Rest:
         instance = Instance.from_json(deployment.instance)
         if deployment.state is State.REPLACED:  # woken by its own address: nothing to keep warm
             rest = ground.resting(deployment, await ground.artifact(deployment))
-            if await ground.point(standing, deployment, rest, instance=None):
-                await ground.router.drained(deployment.id, DRAIN_SECONDS)
-                await ground.runner.stop(instance)
+            if await ground.point(standing, deployment, rest):
+                await ground.retire(standing.project, deployment)
             return
         asleep = Target("instance", deployment.id, host=instance.host, port=instance.port, asleep=True)
         if not await ground.point(standing, deployment, asleep, state=State.ASLEEP):
@@ -128,8 +129,7 @@ class Rest:
         for row in rows:
             if row.instance is not None:
                 await ground.runner.stop(Instance.from_json(row.instance))
-        for build in await self._store.read(deployments.unshared, rows):
-            await self._store.write(deployments.forget_build, build.key)
+        for build in await self._store.write(deployments.emptied_all, rows):
             await ground.runner.forget(Artifact.from_json(build.record))
         for sha in {row.sha for row in rows}:
             if not await self._store.read(deployments.uses_commit, project.id, sha):

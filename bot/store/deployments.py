@@ -11,7 +11,9 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from bot.errands import look
 from bot.models import Build, Deployment, Installation, Project, PullRequest, Route, State
+from bot.store import deliveries
 from bot.store.rows import set_route
 
 SERVING = (State.LIVE, State.ASLEEP)
@@ -49,6 +51,8 @@ def note_pull(session: Session, project: Project, pull: PullRequest, now: float)
         session.add(pull)
         return kept, pull
     if not pull.updated_at or pull.updated_at >= row.updated_at:
+        if pull.updated_at == row.updated_at and any(getattr(row, each) != getattr(pull, each) for each in _SHOWN):
+            _look_again(session, pull, now)
         for field in _FROM_GITHUB:
             if getattr(row, field) != getattr(pull, field):
                 setattr(row, field, getattr(pull, field))
@@ -66,6 +70,13 @@ _FROM_GITHUB = (
 _SHOWN = ("state", "head_sha")
 
 
+def _look_again(session: Session, pull: PullRequest, now: float) -> None:
+    """Two states within one second of GitHub's clock: only GitHub can say which is the later one."""
+    one = look(pull.project_id, pull.number, f"{pull.head_sha}:{pull.state}:{pull.updated_at}")
+    due = now + deliveries.LAG
+    deliveries.accept(session, one.guid, one.event, one.payload, one.order, now, source="clock", run_at=due)
+
+
 def standing(session: Session, project_id: int, number: int) -> Standing | None:
     pull, project = session.get(PullRequest, (project_id, number)), session.get(Project, project_id)
     if pull is None or project is None:
@@ -78,7 +89,9 @@ def begin(session: Session, guid: str, pull: PullRequest, sha: str, now: float) 
     """The deployment that a delivery asks for: made once, found again when the delivery is tried again.
 
     Older ones of the pull request that are still being worked on end here."""
-    row = session.exec(select(Deployment).where(Deployment.delivery == guid)).first()
+    row = of_delivery(session, guid)
+    if row is not None and not row.state.working:
+        return row  # tried again after it had ended
     for older in _of_pull(session, pull.project_id, pull.number, WORKING):
         if older.delivery != guid:
             older.state, older.ended_at = State.CANCELLED, now
@@ -128,8 +141,11 @@ def go_live(
     if row is None or row.number is None or not row.state.working:
         return None
     former = _of_pull(session, row.project_id, row.number, SERVING)
+    taken_over = (fields.get("instance") or {}).get("id")
     for old in former:
         old.state = State.REPLACED
+        if old.instance is not None and old.instance["id"] == taken_over:
+            old.instance = None  # an instance has one row, or putting the former to rest would stop it
         session.add(old)
     row.state, row.live_at, row.active_at = State.LIVE, now, now
     row.timeline = [*row.timeline, [now, "live"]]
@@ -162,6 +178,18 @@ def put(
             mine.append(host)
     _changed(session, row)
     return mine
+
+
+def emptied(
+    session: Session, deployment: str, instance: str, routes: Mapping[str, dict[str, Any]]
+) -> Mapping[str, dict[str, Any]]:
+    """That instance of a replaced deployment was stopped: its addresses lead to `routes`.  Returns those that do.
+
+    None of them when it has another instance by now."""
+    row = session.get_one(Deployment, deployment)
+    if row.state is not State.REPLACED or (row.instance or {}).get("id") != instance:
+        return {}
+    return {host: routes[host] for host in put(session, deployment, None, routes, instance=None) or ()}
 
 
 def reserve(session: Session, hosts: tuple[str, str], deployment: str, page: dict[str, Any]) -> None:
@@ -199,9 +227,6 @@ def closing(session: Session, project_id: int, number: int, now: float) -> list[
 def closed(session: Session, project_id: int, number: int, verified: bool) -> None:
     """The removal was looked at again: `verified` when nothing was left."""
     pull = session.get_one(PullRequest, (project_id, number))
-    for row in _of_pull(session, project_id, number, (State.REMOVED, State.CANCELLED)):
-        row.instance = None
-        session.add(row)
     if pull.receipt is not None:
         pull.receipt = {**pull.receipt, "verified": verified}
         pull.changes += 1
@@ -209,12 +234,20 @@ def closed(session: Session, project_id: int, number: int, verified: bool) -> No
 
 
 def expiring(session: Session, project_id: int, number: int, now: float, *, all_of_it: bool) -> list[Deployment]:
-    """End what rests of a pull request, and with `all_of_it` also what is being worked on."""
+    """End what rests of a pull request, and with `all_of_it` also what is being worked on.
+
+    Tried again after a crash, it finds the same rows: those that still hold something."""
+    left = [row for row in _of_pull(session, project_id, number, (State.REMOVED,)) if _holds(session, row)]
     rows = _of_pull(session, project_id, number, (*HOLDING, *WORKING) if all_of_it else HOLDING)
     _end(session, rows, now)
     if rows:
         _changed(session, rows[-1])
-    return rows
+    return left + rows
+
+
+def _holds(session: Session, row: Deployment) -> bool:
+    routes = session.exec(select(Route).where(Route.deployment == row.id, col(Route.target).is_not(None)))
+    return bool(row.instance) or any((route.target or {}).get("kind", "page") != "page" for route in routes)
 
 
 def unroute(session: Session, ids: Sequence[str], moving: str, page: dict[str, Any]) -> list[str]:
@@ -305,10 +338,14 @@ def unshared(session: Session, rows: Sequence[Deployment]) -> list[Build]:
     return list(session.exec(select(Build).where(col(Build.artifact).in_(digests - set(others)))))
 
 
-def forget_build(session: Session, key: str) -> None:
-    row = session.get(Build, key)
-    if row is not None:
-        session.delete(row)
+def emptied_all(session: Session, rows: Sequence[Deployment]) -> list[Build]:
+    """Their instances were stopped.  Returns the builds that only they used, which are not found again."""
+    for row in rows:
+        session.get_one(Deployment, row.id).instance = None
+    builds = unshared(session, rows)
+    for build in builds:
+        session.delete(build)
+    return builds
 
 
 def uses_commit(session: Session, project_id: int, sha: str) -> bool:
