@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import functools
 import json
 import os
@@ -118,11 +119,11 @@ class Tree:
     def json(self, name: str) -> dict[str, Any]:
         """A JSON object, comments and trailing commas forgiven; {} when it is none."""
         text = self.text(name)
-        try:
-            found = json.loads(text)
-        except (ValueError, RecursionError):
-            found = _forgiven(text)
-        return found if isinstance(found, dict) else {}
+        for read in (str, forgiven):
+            with contextlib.suppress(ValueError, RecursionError):
+                found = json.loads(read(text))
+                return found if isinstance(found, dict) else {}
+        return {}
 
     def toml(self, name: str) -> dict[str, Any]:
         """A TOML table; {} when it is none."""
@@ -171,13 +172,13 @@ def decode(raw: bytes) -> tuple[str, bool]:
     return raw.decode("utf-8", "replace"), True
 
 
-def _forgiven(text: str) -> object:
-    """JSON as people write it: with comments and trailing commas."""
-    plain = _JSON_COMMA.sub(r"\1", _JSON_COMMENT.sub(r"\1", text))
-    try:
-        return json.loads(plain)
-    except (ValueError, RecursionError):
-        return None
+def forgiven(text: str) -> str:
+    """JSON as people write it, its comments and trailing commas blanked out, so that every place stays where it is."""
+    return _JSON_COMMA.sub(_blanked, _JSON_COMMENT.sub(_blanked, text))
+
+
+def _blanked(found: re.Match[str]) -> str:
+    return found.group(1) or re.sub(r"[^\n]", " ", found.group(0))
 
 
 def _bytes(path: Path, limit: int) -> bytes:

@@ -7,6 +7,7 @@ import re
 from shlex import quote
 
 from runners.base import Plan
+from runners.frameworks.manifest import json_fault
 from runners.frameworks.node import install, start, workspaces
 from runners.frameworks.node.commands import is_dev
 from runners.frameworks.node.package import Package
@@ -19,8 +20,13 @@ _PORT = re.compile(r"(?:PORT\s*(?:\|\||\?\?)\s*['\"]?|\blisten\(\s*)(\d{2,5})\b"
 
 
 def detect(tree: Tree) -> Plan | None:
-    """A Node program that answers HTTP, or files that a build leaves."""
+    """A Node program that answers HTTP, or files that a build leaves.
+
+    Raises NotDetected when package.json can't be read: without it all else would be a wrong guess."""
     package = Package.read(tree)
+    fault = json_fault(tree, "package.json") if tree.has("package.json") and not package.raw else None
+    if fault:
+        raise fault
     if not package.raw:
         return _bare(tree)
     if package.workspaces and not _own_program(package):
