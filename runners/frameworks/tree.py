@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import functools
+import itertools
 import json
 import os
 import re
@@ -197,24 +198,21 @@ def _bytes(path: Path, limit: int) -> bytes:
 
 def _listed(top: Path) -> Iterator[str]:
     """Regular files, level by level, so that the bound cuts the deepest ones."""
-    level, seen = [""], 0
+    level, left = [""], MAX_ENTRIES
     for _ in range(MAX_DEPTH + 1):
-        below: list[str] = []
-        for folder in level:
-            for entry in _entries(top / folder):
-                seen += 1
-                if seen > MAX_ENTRIES:
-                    return
-                name = folder + entry.name
-                if entry.is_symlink():
-                    if _inside(top, Path(entry.path)):
-                        yield name
-                elif entry.is_dir(follow_symlinks=False):
-                    if entry.name not in SKIPPED:
-                        below.append(f"{name}/")
-                elif entry.is_file(follow_symlinks=False):
-                    yield name
-        level = sorted(below)
+        there = ((folder + entry.name, entry) for folder in level for entry in _entries(top / folder))
+        found = list(itertools.islice(there, left))
+        left -= len(found)
+        yield from (name for name, entry in found if _is_file(top, entry))
+        level = sorted(f"{name}/" for name, entry in found if _is_folder(entry))
+
+
+def _is_file(top: Path, entry: os.DirEntry[str]) -> bool:
+    return _inside(top, Path(entry.path)) if entry.is_symlink() else entry.is_file(follow_symlinks=False)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False) and entry.name not in SKIPPED
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
