@@ -152,7 +152,7 @@ def _parsed_first(plan: Plan, module: Module) -> Plan:
     name = json.dumps(module.path, ensure_ascii=False)  # in double quotes, which the shell's single ones leave alone
     code = f'compile(open({name}, "rb").read(), {name}, "exec")'
     plan = dataclasses.replace(plan, start=f"python -c {quote(code)} && {plan.start}")
-    return _because(plan, "start", f"{module.complaint}: the project's own Python has the last word")
+    return _because(plan, "start", f"{module.complaint}; the project's own Python has the last word")
 
 
 def _rooted(tree: Tree, plan: Plan, module: Module) -> Plan:
