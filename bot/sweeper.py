@@ -60,7 +60,7 @@ class Sweeper:
         except RunnerError as error:
             _log.warning("the backend does not answer: %s", error)
             return
-        _held, known = await self._store.read(_instances)
+        known = await self._store.read(_instances)
         await self._stop([one for one in running if one.id not in known])
 
     async def near(self) -> None:
@@ -83,18 +83,18 @@ class Sweeper:
 
     def _due(self, row: Deployment, now: float) -> Errand | None:
         rested = now - row.active_at
+        reason = f"{row.active_at}:{int(now // 3600)}"  # not twice an hour, and again when it came to nothing
         if rested > self._settings.ttl_hours * 3600:
-            return rest(row.id, "expire", str(row.active_at))
+            return rest(row.id, "expire", reason)
         if row.instance is not None and row.state is not State.ASLEEP and rested > self._settings.idle_minutes * 60:
-            return rest(row.id, "sleep", str(row.active_at))
+            return rest(row.id, "sleep", reason)
         return None
 
     async def _stop_strangers(self, running: list[Instance]) -> None:
-        """Instances that no row accounts for.  Of a deployment that may have one, seen twice: it may be going now."""
-        held, known = await self._store.read(_instances)
-        starting = await self._store.read(_starting)
+        """Instances that no row accounts for, seen twice: one of them may be going just now."""
+        known, starting = await self._store.read(_instances), await self._store.read(_starting)
         strangers = [one for one in running if one.id not in known and one.deployment not in starting]
-        await self._stop([one for one in strangers if one.deployment not in held or one.id in self._strangers])
+        await self._stop([one for one in strangers if one.id in self._strangers])
         self._strangers = {one.id for one in strangers}
 
     async def _stop(self, strangers: list[Instance]) -> None:
@@ -179,10 +179,9 @@ def _installation(raw: Mapping[str, Any]) -> Installation:
     return Installation(id=raw["id"], account=str(login or ""))
 
 
-def _instances(session: Session) -> tuple[set[str], set[str]]:
-    """Ids of the deployments that may have an instance, and of the instances they have."""
-    held = deployments.held(session)
-    return {row.id for row in held}, {row.instance["id"] for row in held if row.instance}
+def _instances(session: Session) -> set[str]:
+    """Ids of the instances that deployments have."""
+    return {row.instance["id"] for row in deployments.held(session) if row.instance}
 
 
 def _starting(session: Session) -> set[str]:
@@ -202,11 +201,8 @@ def _left_over(session: Session) -> list[Errand]:
     """Replaced deployments whose address rests and whose instance runs on: we were killed before we stopped it."""
     found = []
     for row in deployments.held(session):
-        if (
-            row.state is State.REPLACED
-            and row.instance
-            and (deployments.target_of(session, row.id) or {}).get("asleep")
-        ):
+        target = deployments.target_of(session, row.id) if row.state is State.REPLACED and row.instance else None
+        if row.instance and target and target.get("asleep"):
             found.append(rest(row.id, "sleep", f"left:{row.instance['id']}"))
     return found
 

@@ -32,15 +32,27 @@ class Rest:
 
     async def expire(self, deployment_id: str) -> None:
         """Nobody came for a long time: remove it; a push or a re-run brings it back."""
-        deployment = await self._store.read(deployments.get, deployment_id)
-        standing = await self._ground.standing(deployment) if deployment else None
-        if standing is not None:
-            await self.remove(standing.project, standing.pull, all_of_it=False)
+        ground, deployment = self._ground, await self._store.read(deployments.get, deployment_id)
+        standing = await ground.standing(deployment) if deployment else None
+        if deployment is None or standing is None or standing.newest is None:
+            return
+        project, pull = standing.project, standing.pull
+        if ground.clock() - deployment.active_at <= ground.settings.ttl_hours * 3600:
+            return  # somebody came meanwhile
+        if deployment.state is State.REPLACED:  # its own address only: a newer commit may be visited every day
+            now = ground.clock()
+            rows = await self._store.write(
+                deployments.expiring, project.id, pull.number, now, states=(State.REPLACED,), only=deployment_id
+            )
+            await self._remove(project, pull, rows, None)
+        elif not standing.newest.state.working:
+            await self.remove(project, pull, all_of_it=False)
 
     async def remove(self, project: Project, pull: PullRequest, *, all_of_it: bool = True) -> None:
         """Remove what there is of a pull request that stays open."""
+        states = (*deployments.HOLDING, *deployments.WORKING) if all_of_it else deployments.HOLDING
         now = self._ground.clock()
-        rows = await self._store.write(deployments.expiring, project.id, pull.number, now, all_of_it=all_of_it)
+        rows = await self._store.write(deployments.expiring, project.id, pull.number, now, states=states)
         await self._remove(project, pull, rows, "removed")
 
     async def rename(self, project: Project) -> None:
@@ -116,16 +128,19 @@ class Rest:
         await self._ground.runner.stop(instance)
         return None
 
-    async def _remove(self, project: Project, pull: PullRequest, rows: list[Deployment], state: str) -> None:
+    async def _remove(self, project: Project, pull: PullRequest, rows: list[Deployment], state: str | None) -> None:
+        """`state`: what the page at the pull request's address says from now on; None leaves that address alone."""
         ground = self._ground
         if not rows:
             return
         moving = ground.pull_host(project, pull)
-        page = Target("page", rows[-1].id, state=state, title=f"{project.full_name} #{pull.number}")
-        gone = await self._store.write(deployments.unroute, [row.id for row in rows], moving, page.as_json())
+        page = Target("page", rows[-1].id, state=state or "", title=f"{project.full_name} #{pull.number}")
+        told = page.as_json() if state else None
+        gone = await self._store.write(deployments.unroute, [row.id for row in rows], moving, told)
         for host in gone:
             await ground.router.drop(host)
-        await ground.router.point(moving, page)
+        if state:
+            await ground.router.point(moving, page)
         for row in rows:
             if row.instance is not None:
                 await ground.runner.stop(Instance.from_json(row.instance))

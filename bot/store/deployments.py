@@ -233,12 +233,14 @@ def closed(session: Session, project_id: int, number: int, verified: bool) -> No
     session.add(pull)
 
 
-def expiring(session: Session, project_id: int, number: int, now: float, *, all_of_it: bool) -> list[Deployment]:
-    """End what rests of a pull request, and with `all_of_it` also what is being worked on.
+def expiring(
+    session: Session, project_id: int, number: int, now: float, *, states: Sequence[State], only: str | None = None
+) -> list[Deployment]:
+    """End what is in these states of a pull request, or `only` that one.
 
     Tried again after a crash, it finds the same rows: those that still hold something."""
     left = [row for row in _of_pull(session, project_id, number, (State.REMOVED,)) if _holds(session, row)]
-    rows = _of_pull(session, project_id, number, (*HOLDING, *WORKING) if all_of_it else HOLDING)
+    rows = [row for row in _of_pull(session, project_id, number, states) if only in (None, row.id)]
     _end(session, rows, now)
     if rows:
         _changed(session, rows[-1])
@@ -250,14 +252,15 @@ def _holds(session: Session, row: Deployment) -> bool:
     return bool(row.instance) or any((route.target or {}).get("kind", "page") != "page" for route in routes)
 
 
-def unroute(session: Session, ids: Sequence[str], moving: str, page: dict[str, Any]) -> list[str]:
-    """Drop the hostnames of these deployments; the moving one keeps a page that says why.  Returns the dropped."""
+def unroute(session: Session, ids: Sequence[str], moving: str, page: dict[str, Any] | None) -> list[str]:
+    """Drop the hostnames of these deployments; the moving one gets the page that says why.  Returns the dropped."""
     gone = []
     for route in session.exec(select(Route).where(col(Route.deployment).in_(ids))).all():
         if route.host != moving:
             set_route(session, route.host, route.deployment, None)
             gone.append(route.host)
-    set_route(session, moving, page["deployment"], page)
+    if page is not None:
+        set_route(session, moving, page["deployment"], page)
     return gone
 
 
