@@ -55,7 +55,7 @@ def wake(deployment: str, reason: str) -> Errand:
     return Errand(f"wake:{deployment}:{reason}", "slipway.wake", {"deployment": deployment}, order)
 
 
-def rest(deployment: str, verb: str, reason: str) -> Errand:
-    """The clock's: put to `sleep`, or let `expire`."""
+def rest(deployment: str, verb: str, reason: str, last: float) -> Errand:
+    """The clock's: put to `sleep`, or let `expire`, what nobody came to since `last`."""
     order = Order(key=f"wake:{deployment}", priority=10)
-    return Errand(f"{verb}:{deployment}:{reason}", f"slipway.{verb}", {"deployment": deployment}, order)
+    return Errand(f"{verb}:{deployment}:{reason}", f"slipway.{verb}", {"deployment": deployment, "last": last}, order)

@@ -85,9 +85,9 @@ class Sweeper:
         rested = now - row.active_at
         reason = f"{row.active_at}:{int(now // 3600)}"  # not twice an hour, and again when it came to nothing
         if rested > self._settings.ttl_hours * 3600:
-            return rest(row.id, "expire", reason)
+            return rest(row.id, "expire", reason, row.active_at)
         if row.instance is not None and row.state is not State.ASLEEP and rested > self._settings.idle_minutes * 60:
-            return rest(row.id, "sleep", reason)
+            return rest(row.id, "sleep", reason, row.active_at)
         return None
 
     async def _stop_strangers(self, running: list[Instance]) -> None:
@@ -203,7 +203,7 @@ def _left_over(session: Session) -> list[Errand]:
     for row in deployments.held(session):
         target = deployments.target_of(session, row.id) if row.state is State.REPLACED and row.instance else None
         if row.instance and target and target.get("asleep"):
-            found.append(rest(row.id, "sleep", f"left:{row.instance['id']}"))
+            found.append(rest(row.id, "sleep", f"left:{row.instance['id']}", row.active_at))
     return found
 
 

@@ -30,15 +30,17 @@ class Rest:
         left = await self._left(rows)
         await self._store.write(deployments.closed, pull.project_id, pull.number, not left)
 
-    async def expire(self, deployment_id: str) -> None:
-        """Nobody came for a long time: remove it; a push or a re-run brings it back."""
+    async def expire(self, deployment_id: str, last: float | None = None) -> None:
+        """Nobody came for a long time: remove it; a push or a re-run brings it back.
+
+        `last`: when somebody came, as the clock saw it; who came after that keeps it."""
         ground, deployment = self._ground, await self._store.read(deployments.get, deployment_id)
         standing = await ground.standing(deployment) if deployment else None
         if deployment is None or standing is None or standing.newest is None:
             return
         project, pull = standing.project, standing.pull
-        if ground.clock() - deployment.active_at <= ground.settings.ttl_hours * 3600:
-            return  # somebody came meanwhile
+        if last is not None and deployment.active_at > last:
+            return
         if deployment.state is State.REPLACED:  # its own address only: a newer commit may be visited every day
             now = ground.clock()
             rows = await self._store.write(

@@ -60,7 +60,7 @@ class Stage:
         return self.service.previews
 
     async def keep(self, *rows: Any) -> None:
-        await self.store.write(lambda session: [session.add(row) for row in rows] and None)
+        await self.store.write(lambda session: session.add_all(rows))
 
     async def row(self, ident: str = "d1") -> Deployment:
         found = await self.store.read(deployments.get, ident)
