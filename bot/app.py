@@ -138,9 +138,7 @@ def _wake(store: Store, clock: Callable[[], float]) -> Callable[[str, Target], A
 
     async def wake(_host: str, target: Target) -> None:
         errand = errands.wake(target.deployment, uuid.uuid4().hex)
-        await store.write(
-            deliveries.accept, errand.guid, errand.event, errand.payload, errand.order, clock(), source="clock"
-        )
+        await store.write(deliveries.send, errand, clock())
 
     return wake
 

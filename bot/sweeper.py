@@ -149,6 +149,7 @@ class Sweeper:
         """Open at GitHub and not here, or the other way round: look at each by itself."""
         here = await self._store.read(_open_here, project.id)
         seen: set[int] = set()
+        hour = int(self._clock() // 3600)
         since = dt.datetime.fromtimestamp(self._clock() - self._settings.ttl_hours * 3600, dt.UTC)
         errands = []
         for raw in listed:
@@ -159,8 +160,8 @@ class Sweeper:
             seen.add(pull.number)
             fresh = pull.updated_at >= since.strftime("%Y-%m-%dT%H:%M:%SZ")
             if fresh and here.get(pull.number) != pull.head_sha:
-                errands.append(look(project.id, pull.number, f"{pull.head_sha}:{pull.updated_at}"))
-        hour = int(self._clock() // 3600)
+                reason = f"{pull.head_sha}:{pull.updated_at}:{hour}"
+                errands.append(look(project.id, pull.number, reason, pull.updated_at))
         errands += [look(project.id, number, f"open:{hour}") for number in here.keys() - seen]
         await self._service.send(*errands)
 

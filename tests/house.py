@@ -90,6 +90,7 @@ class Trouble:
     def __init__(self) -> None:
         self.instead: Callable[[web.Request], web.Response | None] = lambda _request: None
         self.lost: Callable[[web.Request], bool] = lambda _request: False
+        self.delay: Callable[[web.Request], float] = lambda _request: 0.0  # seconds
 
     def lose(self, method: str, ending: str, times: int = 1) -> Callable[[], int]:
         """GitHub does what these calls ask for and its answer never arrives.  How many were lost is what it returns."""
@@ -111,6 +112,7 @@ class Trouble:
         """Outermost, so that neither GitHub nor the judge of its traffic knows."""
         if not request.path.startswith(("/repos/", "/app", "/installation")):
             return await handler(request)
+        await asyncio.sleep(self.delay(request))
         answer: web.StreamResponse | None = self.instead(request)
         if answer is None:
             answer = await handler(request)

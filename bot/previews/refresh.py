@@ -20,6 +20,7 @@ from runners.base import Artifact, BuildFailed, Failed, Gone, Instance, StartFai
 from runners.base.logs import FileLog, end_of
 
 T = TypeVar("T")
+ASKING_SECONDS = 3.0  # for what is good to know
 FORK = {
     "reason_code": "fork",
     "step": "admit",
@@ -213,8 +214,9 @@ def _settled(deployment: Deployment) -> bool:
 async def _or_none(asked: Awaitable[T]) -> T | None:
     """What GitHub answers, or nothing: a preview does not wait for a decoration."""
     try:
-        return await asked
-    except (GitHubDown, GitHubRefused, TryLater):
+        async with asyncio.timeout(ASKING_SECONDS):
+            return await asked
+    except (GitHubDown, GitHubRefused, TryLater, TimeoutError):
         return None
 
 

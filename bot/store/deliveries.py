@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, col, delete, func, select, update
 
 from bot.deliveries import Order, Packed, pack
-from bot.errands import again
+from bot.errands import Errand, again
 from bot.models import Delivery, Work
 
 RETRIES = (2.0, 8.0, 30.0)  # seconds until a failed delivery is tried again; then it has failed
@@ -46,6 +46,7 @@ def accept(
     *,
     source: str = "github",
     run_at: float = 0.0,
+    replaces: bool = True,
 ) -> Delivery | None:
     """Put a delivery into the queue; None when its guid was seen before.
 
@@ -66,9 +67,15 @@ def accept(
     }
     new = insert(Delivery).values(values).on_conflict_do_nothing(index_elements=["guid"]).returning(Delivery)
     delivery = session.exec(new).scalar_one_or_none()
-    if delivery is not None and delivery.state == Work.QUEUED and order.topic:
+    if delivery is not None and delivery.state == Work.QUEUED and order.topic and replaces:
         _supersede(session, order, delivery, now)
     return delivery
+
+
+def send(session: Session, errand: Errand, now: float, run_at: float = 0.0) -> None:
+    """Put a delivery of our own into the queue; one that was sent before stays as it is."""
+    about = (errand.guid, errand.event, errand.payload, errand.order)
+    accept(session, *about, now, source="clock", run_at=run_at, replaces=errand.replaces)
 
 
 def claim(session: Session, now: float, heavy_free: int, light_free: int) -> tuple[list[Delivery], float | None]:
@@ -176,8 +183,7 @@ def _supersede(session: Session, order: Order, newer: Delivery, now: float) -> N
     older = (col(Delivery.topic) == order.topic) & (col(Delivery.id) < newer.id)
     same = select(Delivery.id).where(older, text("state IN ('queued', 'running')"), col(Delivery.stamp) == order.stamp)
     if order.stamp and session.exec(same.limit(1)).first() is not None:
-        one = again(order, newer.guid)
-        accept(session, one.guid, one.event, one.payload, one.order, now, source="clock", run_at=now + LAG)
+        send(session, again(order, newer.guid), now, run_at=now + LAG)
     skipped = update(Delivery).where(older, col(Delivery.action) != "closed")
     session.execute(skipped.where(text("state = 'running'")).values(stop_asked=True))
     session.execute(skipped.where(text("state = 'queued'")).values(state=Work.SUPERSEDED, ended_at=now))

@@ -72,9 +72,9 @@ _SHOWN = ("state", "head_sha")
 
 def _look_again(session: Session, pull: PullRequest, now: float) -> None:
     """Two states within one second of GitHub's clock: only GitHub can say which is the later one."""
-    one = look(pull.project_id, pull.number, f"{pull.head_sha}:{pull.state}:{pull.updated_at}")
-    due = now + deliveries.LAG
-    deliveries.accept(session, one.guid, one.event, one.payload, one.order, now, source="clock", run_at=due)
+    reason = f"{pull.head_sha}:{pull.state}:{pull.updated_at}"
+    one = look(pull.project_id, pull.number, reason, pull.updated_at)
+    deliveries.send(session, one, now, run_at=now + deliveries.LAG)
 
 
 def standing(session: Session, project_id: int, number: int) -> Standing | None:
