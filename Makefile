@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PYTEST := $(BIN)/pytest -n auto --dist loadfile
 
 .PHONY: help demo test fast check format bench clean
 
@@ -13,16 +14,16 @@ demo: $(READY) ## a GitHub on your own machine, an agent, a live preview (ONCE=1
 	@$(BIN)/slipway demo $(if $(ONCE),--once,)
 
 test: $(READY) ## all tests; those that need Docker run when an engine answers
-	$(BIN)/pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 fast: $(READY) ## the tests that take milliseconds
-	$(BIN)/pytest -m "not slow and not docker" $(ARGS)
+	$(PYTEST) -m "not slow and not docker" $(ARGS)
 
 check: $(READY) ## format, lint, types, layers, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 format: $(READY) ## put the code into shape
 	$(BIN)/ruff format .

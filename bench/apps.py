@@ -20,6 +20,13 @@ NODE_CA = "/etc/ssl/certs/ca-certificates.crt"
 _IDNA = ("3.4", "3.6", "3.7", "3.8", "3.9", "3.10", "3.3", "3.2", "3.1", "3.0")
 _MS = ("2.1.3", "2.1.2", "2.1.1", "2.1.0", "2.0.0", "1.0.0", "0.7.3", "0.7.2", "0.7.1", "0.7.0")
 _LARGE = (5000, 8192)  # files, bytes each: 40 MB, a repository of some years
+_PLACES = (
+    ("assets", (".svg", ".css", ".js", ".png", ".woff")),
+    ("lib", (".py", ".js", ".ts", ".html", ".py", ".py", ".yaml")),
+    ("docs", (".md", ".md", ".rst", ".png")),
+    ("tests", (".py", ".py", ".ts", ".json")),
+)
+_COMMENTS = {".py": "# ", ".js": "//", ".ts": "//", ".yaml": "# "}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,15 +116,18 @@ def _lock(package: str) -> str:
 
 @functools.cache
 def _years() -> Files:
-    """What else lies in a repository after some years: assets, source of others, documents, tests."""
+    """What else lies in a repository after some years, in lines of 80 characters: assets, source, documents, tests."""
     count, size = _LARGE
     chance = random.Random(2026)  # the same repository every time
     words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=chance.randint(2, 12))) for _ in range(20_000)]
-    places = ("assets", "lib", "docs", "tests")
-    return {
-        f"{places[n % 4]}/part{n % 97}/file{n}.txt": " ".join(chance.choices(words, k=size // 8))[:size] + "\n"
-        for n in range(count)
-    }
+    made = {}
+    for n in range(count):
+        place, ends = _PLACES[n % len(_PLACES)]
+        end = ends[n // len(_PLACES) % len(ends)]
+        text = " ".join(chance.choices(words, k=size // 8))
+        lines = (_COMMENTS.get(end, "") + text[at : at + 77] for at in range(0, len(text), 77))
+        made[f"{place}/part{n % 97}/file{n}{end}"] = "\n".join(lines) + "\n"
+    return made
 
 
 _FLASK = ("flask==3.1.3", "gunicorn==23.0.0")

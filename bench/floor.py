@@ -21,10 +21,13 @@ from demo.github.git import environment
 
 
 class Mirror:
-    """A bare repository and a checkout of it, kept from commit to commit."""
+    """A bare repository and a checkout of it, kept from commit to commit.
 
-    def __init__(self, folder: Path) -> None:
+    `shallow`: the first commit comes alone.  What is to come after it would be sent whole again, so that is for one."""
+
+    def __init__(self, folder: Path, *, shallow: bool = False) -> None:
         self.tree, self._bare, self._index = folder / "tree", folder / "mirror.git", folder / "index"
+        self._shallow = shallow
 
     async def bring(self, url: str, sha: str) -> float:
         """Seconds to have the files of a commit here; all of them the first time, then what has changed."""
@@ -33,7 +36,7 @@ class Mirror:
         if fresh:
             self.tree.mkdir(parents=True)
             await ran("git", "init", "--quiet", "--bare", "--template=", self._bare, env=environment())
-        depth = ("--depth=1",) if fresh else ()
+        depth = ("--depth=1",) if fresh and self._shallow else ()
         await self._git(
             "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", *depth, url, sha
         )

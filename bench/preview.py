@@ -68,7 +68,7 @@ class Measure:
         repo = await self._house.project(f"{self._app.name}-cold-{number}", self._app.whole("first", 0))
         sent, seen = await self._opened(repo, version)
         self._note("cold", sent, seen)
-        mirror = floor.Mirror(self._folder / f"cold-{number}")
+        mirror = floor.Mirror(self._folder / f"cold-{number}", shallow=True)
         await self._compare("cold", repo, sent.sha, version, mirror)
         await asyncio.to_thread(shutil.rmtree, self._folder / f"cold-{number}")
         await self._house.gone(repo)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import logging
 import signal
 import time
@@ -18,7 +19,7 @@ from bot import errands
 from bot import web as door
 from bot.builds import Builds
 from bot.deliveries import unpack
-from bot.errors import Misconfigured, TryLater
+from bot.errors import GitHubDown, Misconfigured, TryLater
 from bot.github import GitHub
 from bot.models import Delivery
 from bot.previews import Previews
@@ -35,6 +36,8 @@ from runners.choose import choose
 from runners.proxy import SERVER_OPTIONS, Proxy
 
 GRACE_SECONDS = 5.0  # for work under way when we are asked to stop; the rest is begun again by the next start
+OUTAGE_SECONDS = 3600.0  # a delivery waits that long for a GitHub that is down, and is
+AGAIN_SECONDS = 30.0  # tried again that often, after its first tries
 _log = logging.getLogger(__name__)
 
 
@@ -104,10 +107,11 @@ async def _work(
     releases = Releases(settings, store, github, sources, runner, router, clock)
     service = Service(store, github, sources, previews, releases, clock)
     reports = Reports(settings, store, github, lambda: runner.isolates, clock)
-    worker = Worker(store, _dispatch(service), heavy=settings.builds_at_once, clock=clock)
+    sweeper = Sweeper(settings, service, runner, clock)
+    worker = Worker(store, _dispatch(service), heavy=settings.builds_at_once, clock=clock, prepare=sweeper.clear)
     tasks(worker.run())
     tasks(reports.run())
-    tasks(Sweeper(settings, service, runner, clock).run())
+    tasks(sweeper.run())
     stack.push_async_callback(worker.stop, GRACE_SECONDS)
     return service
 
@@ -120,7 +124,11 @@ def _dispatch(service: Service) -> Callable[[Delivery], Awaitable[None]]:
         except TryLater:
             raise
         except Exception as error:  # whatever it was: after the last try its check has to end
-            if delivery.failures >= len(deliveries.RETRIES):
+            last = delivery.failures >= len(deliveries.RETRIES)
+            if last and isinstance(error, GitHubDown) and service.clock() < delivery.received_at + OUTAGE_SECONDS:
+                until = dt.datetime.fromtimestamp(service.clock() + AGAIN_SECONDS, dt.UTC)
+                raise TryLater(str(error), until) from error
+            if last:
                 await service.previews.refresh.abandon(delivery.guid, str(error) or type(error).__name__)
                 await service.releases.abandon(delivery.guid, str(error) or type(error).__name__)
             raise
@@ -133,9 +141,7 @@ def _wake(store: Store, clock: Callable[[], float]) -> Callable[[str, Target], A
 
     async def wake(_host: str, target: Target) -> None:
         errand = errands.wake(target.deployment, uuid.uuid4().hex)
-        await store.write(
-            deliveries.accept, errand.guid, errand.event, errand.payload, errand.order, clock(), source="clock"
-        )
+        await store.write(deliveries.send, errand, clock())
 
     return wake
 

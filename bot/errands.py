@@ -20,13 +20,23 @@ class Errand:
     event: str
     payload: Mapping[str, Any]
     order: Order
+    replaces: bool = True  # older work of its topic
 
 
-def look(project_id: int, number: int, reason: str) -> Errand:
-    """Ask GitHub how a pull request stands, and do what follows from it.  `reason` makes it unique."""
+def look(project_id: int, number: int, reason: str, stamp: str = "") -> Errand:
+    """Ask GitHub how a pull request stands, and do what follows from it.  `reason` makes it unique.
+
+    It replaces nothing.  What GitHub tells us of later than `stamp` replaces it: we need not ask any more."""
     key = f"{project_id}#{number}"
-    order = Order(key=key, heavy=True, priority=10, project_id=project_id)
-    return Errand(f"look:{key}:{reason}", "slipway.look", {"project": project_id, "number": number}, order)
+    order = Order(key=key, topic=f"{key}:refresh", heavy=True, priority=10, project_id=project_id, stamp=stamp)
+    payload = {"project": project_id, "number": number}
+    return Errand(f"look:{key}:{reason}", "slipway.look", payload, order, replaces=False)
+
+
+def again(order: Order, reason: str) -> Errand:
+    """Two deliveries tell different things of one second: ask GitHub which was the later one."""
+    project, _, number = order.key.partition("#")
+    return look(int(project), int(number), reason, order.stamp)
 
 
 def rebuild(project_id: int, number: int, reason: str, **asked: Any) -> Errand:
@@ -61,10 +71,10 @@ def wake(deployment: str, reason: str) -> Errand:
     return Errand(f"wake:{deployment}:{reason}", "slipway.wake", {"deployment": deployment}, order)
 
 
-def rest(deployment: str, verb: str, reason: str) -> Errand:
-    """The clock's: put to `sleep`, or let `expire`."""
+def rest(deployment: str, verb: str, reason: str, last: float) -> Errand:
+    """The clock's: put to `sleep`, or let `expire`, what nobody came to since `last`."""
     order = Order(key=f"wake:{deployment}", priority=10)
-    return Errand(f"{verb}:{deployment}:{reason}", f"slipway.{verb}", {"deployment": deployment}, order)
+    return Errand(f"{verb}:{deployment}:{reason}", f"slipway.{verb}", {"deployment": deployment, "last": last}, order)
 
 
 def watch(release: str, n: int) -> Errand:

@@ -34,8 +34,8 @@ from runners.base.logs import end_of
 EDIT_SECONDS = 3.0  # between two edits of one comment: GitHub allows 80 writes a minute and 500 an hour
 PATIENCE_SECONDS = 1.0  # what is live sooner needs no comment that says "building"
 AT_ONCE = 8  # pull requests told side by side
-SOON_SECONDS, LATEST_SECONDS = 2.0, 60.0  # after GitHub refused or was down: the first is doubled up to the second
-PATIENCE_TIMES = 20  # a refusal is heard before it is believed: a quarter of an hour
+SOON_SECONDS, LATEST_SECONDS = 2.0, 60.0  # after GitHub refused or was down: half of the time it has been so
+BELIEVED_SECONDS = 900.0  # a refusal that lasts so long is one
 AFTER_TROUBLE = 1.0  # seconds until the database is asked again
 ASKED = "asked"  # what GitHub was told of a thing that it may have made, but whose id has not reached us
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Reports:
         self._isolates, self._clock = isolates, clock
         self._due: dict[tuple[int, int], _Due] = {}  # pulls that wait for their time
         self._telling: dict[tuple[int, int], asyncio.Task[_Due | None]] = {}
-        self._failed: dict[tuple[int, int], int] = {}  # how often in a row it could not be told
+        self._failed: dict[tuple[int, int], float] = {}  # since when they can't be told
 
     async def run(self) -> None:
         """Tell until cancelled; woken by every change of the books."""
@@ -136,7 +136,7 @@ class Reports:
             log.warning("could not tell %s#%s: %s", project.full_name, number, error)
             return self._later(key, counted)
         except GitHubRefused as error:
-            if self._failed.get(key, 0) < PATIENCE_TIMES:
+            if self._clock() < self._failed.get(key, self._clock()) + BELIEVED_SECONDS:
                 log.warning("could not tell %s#%s: %s", project.full_name, number, error)
                 return self._later(key, counted)
             log.warning("%s#%s is told no more until it changes: %s", project.full_name, number, error)
@@ -146,9 +146,9 @@ class Reports:
         return again
 
     def _later(self, key: tuple[int, int], changes: int | None = None) -> _Due:
-        times = self._failed.get(key, 0)
-        self._failed[key] = times + 1
-        return _Due(self._clock() + min(LATEST_SECONDS, SOON_SECONDS * 2.0 ** min(times, 10)), changes)
+        now = self._clock()
+        lasts = now - self._failed.setdefault(key, now)
+        return _Due(now + min(LATEST_SECONDS, max(SOON_SECONDS, lasts / 2)), changes)
 
     async def _told(self, standing: deployments.Standing, repository: Repository) -> _Due | None:
         """Raises what GitHub answered when it refused something; all else is told nevertheless."""

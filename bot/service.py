@@ -42,7 +42,7 @@ class Service:
 
         def accept_all(session: Any) -> None:
             for one in errands:
-                deliveries.accept(session, one.guid, one.event, one.payload, one.order, now, source="clock")
+                deliveries.send(session, one, now)
 
         if errands:
             await self.store.write(accept_all)

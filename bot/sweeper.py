@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from bot.errands import Errand, look, rest, revive
@@ -56,12 +57,25 @@ class Sweeper:
                 _log.exception("a sweep failed; the next one comes in %.0f s", seconds)
             await asyncio.sleep(seconds)
 
+    async def clear(self) -> None:
+        """Before any work is begun: stop what a former life of ours was starting when it was killed."""
+        try:
+            running = await self._runner.instances()
+        except RunnerError as error:
+            _log.warning("the backend does not answer: %s", error)
+            return
+        known = await self._store.read(_instances)
+        await self._stop([one for one in running if one.id not in known])
+
     async def near(self) -> None:
         """Idle and expired previews; instances without a row, rows without an instance; old bodies."""
         now = self._clock()
         held = await self._store.read(deployments.held)
         kept = await self._store.read(commands.kept, now)
         await self._service.send(*(one for one in (self._due(row, now, kept) for row in held) if one))
+        await self._service.send(*await self._store.read(_left_over))
+        for row in await self._store.read(_unfinished):
+            await self._service.previews.refresh.abandon(row.delivery, "The work on it ended without a result.")
         while await self._store.write(deliveries.purge, now - BODIES_KEPT) >= 200:
             pass
         try:
@@ -81,20 +95,24 @@ class Sweeper:
 
     def _due(self, row: Deployment, now: float, kept: set[tuple[int, int]]) -> Errand | None:
         rested = now - row.active_at
+        reason = f"{row.active_at}:{int(now // 3600)}"  # not twice an hour, and again when it came to nothing
         if (row.project_id, row.number) not in kept and rested > self._settings.ttl_hours * 3600:
-            return rest(row.id, "expire", str(row.active_at))
+            return rest(row.id, "expire", reason, row.active_at)
         if row.instance is not None and row.state is not State.ASLEEP and rested > self._settings.idle_minutes * 60:
-            return rest(row.id, "sleep", str(row.active_at))
+            return rest(row.id, "sleep", reason, row.active_at)
         return None
 
     async def _stop_strangers(self, running: list[Instance]) -> None:
-        """Instances that no row knows, seen twice: one that is just being started has its row in a moment."""
-        known = await self._store.read(_known)
-        strangers = {one.id: one for one in running if one.id not in known and one.deployment not in known}
-        for ident in self._strangers & strangers.keys():
-            _log.warning("stopping %s, which no deployment knows", ident)
-            await self._runner.stop(strangers[ident])
-        self._strangers = set(strangers)
+        """Instances that no row accounts for, seen twice: one of them may be going just now."""
+        known, starting = await self._store.read(_instances), await self._store.read(_starting)
+        strangers = [one for one in running if one.id not in known and one.deployment not in starting]
+        await self._stop([one for one in strangers if one.id in self._strangers])
+        self._strangers = {one.id for one in strangers}
+
+    async def _stop(self, strangers: list[Instance]) -> None:
+        for one in strangers:
+            _log.warning("stopping %s, which deployment %s does not account for", one.id, one.deployment)
+            await self._runner.stop(one)
 
     async def _note_dead(self, held: list[Deployment], running: list[Instance]) -> None:
         """Rows whose instance is gone: the next request starts it again."""
@@ -143,6 +161,7 @@ class Sweeper:
         """Open at GitHub and not here, or the other way round: look at each by itself."""
         here = await self._store.read(_open_here, project.id)
         seen: set[int] = set()
+        hour = int(self._clock() // 3600)
         since = dt.datetime.fromtimestamp(self._clock() - self._settings.ttl_hours * 3600, dt.UTC)
         errands = []
         for raw in listed:
@@ -153,8 +172,8 @@ class Sweeper:
             seen.add(pull.number)
             fresh = pull.updated_at >= since.strftime("%Y-%m-%dT%H:%M:%SZ")
             if fresh and here.get(pull.number) != pull.head_sha:
-                errands.append(look(project.id, pull.number, f"{pull.head_sha}:{pull.updated_at}"))
-        hour = int(self._clock() // 3600)
+                reason = f"{pull.head_sha}:{pull.updated_at}:{hour}"
+                errands.append(look(project.id, pull.number, reason, pull.updated_at))
         errands += [look(project.id, number, f"open:{hour}") for number in here.keys() - seen]
         await self._service.send(*errands)
 
@@ -173,12 +192,33 @@ def _installation(raw: Mapping[str, Any]) -> Installation:
     return Installation(id=raw["id"], account=str(login or ""))
 
 
-def _known(session: Session) -> set[str]:
-    """Ids of the deployments that may have an instance, and of the instances they have."""
-    states = (*deployments.HOLDING, *deployments.WORKING)
-    rows = session.exec(select(Deployment).where(col(Deployment.state).in_(states))).all()
-    previews = {row.id for row in rows} | {row.instance["id"] for row in rows if row.instance}
+def _instances(session: Session) -> set[str]:
+    """Ids of the instances that deployments have."""
+    previews = {row.instance["id"] for row in deployments.held(session) if row.instance}
     return previews | releases.running(session)
+
+
+def _starting(session: Session) -> set[str]:
+    """Ids of the deployments that an instance is just being started for."""
+    working = session.exec(select(Deployment.id).where(col(Deployment.state).in_(deployments.WORKING)))
+    wakes = session.exec(select(Delivery.key).where(text("state = 'running'"), col(Delivery.key).startswith("wake:")))
+    return {*working, *(key.removeprefix("wake:") for key in wakes)} | releases.running(session)
+
+
+def _unfinished(session: Session) -> list[Deployment]:
+    """Deployments that wait for work which no delivery will do any more."""
+    rows = session.exec(select(Deployment).where(col(Deployment.state).in_(deployments.WORKING))).all()
+    return [row for row in rows if not deliveries.busy(session, f"{row.project_id}#{row.number}")]
+
+
+def _left_over(session: Session) -> list[Errand]:
+    """Replaced deployments whose address rests and whose instance runs on: we were killed before we stopped it."""
+    found = []
+    for row in deployments.held(session):
+        target = deployments.target_of(session, row.id) if row.state is State.REPLACED and row.instance else None
+        if row.instance and target and target.get("asleep"):
+            found.append(rest(row.id, "sleep", f"left:{row.instance['id']}", row.active_at))
+    return found
 
 
 def _open_here(session: Session, project_id: int) -> dict[int, str]:

@@ -18,9 +18,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import Session
 
 from bot import telemetry
-from bot.errors import Superseded, TryLater
+from bot.errors import SlipwayError, Superseded, TryLater
 from bot.models import Delivery, Work
 from bot.store import Store, deliveries
+from runners.base import RunnerError
 
 _LOOK_AGAIN = 5.0  # seconds, should every signal be lost
 _AFTER_TROUBLE = 1.0  # seconds until the database is asked again
@@ -35,7 +36,8 @@ Dispatch = Callable[[Delivery], Awaitable[deliveries.Apply | None]]
 class Worker:
     """The one worker of a database.
 
-    `heavy` and `light` are the places for deliveries that may build and for all others."""
+    `heavy` and `light` are the places for deliveries that may build and for all others; `prepare` is awaited once it
+    is certain that no other worker lives and before the first claim."""
 
     def __init__(
         self,
@@ -45,11 +47,13 @@ class Worker:
         heavy: int,
         light: int = 8,
         clock: Callable[[], float] = time.time,
+        prepare: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
         self._dispatch = dispatch
         self._places = {True: heavy, False: light}
         self._clock = clock
+        self._prepare = prepare
         self._claims: dict[int, _Claim] = {}
         self._supervisors: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -70,6 +74,8 @@ class Worker:
             self._ended.clear()
             try:
                 await self._store.write(deliveries.release_all, self._clock())
+                if self._prepare is not None:
+                    await self._prepare()
                 await self._claim_until_stopped()
             finally:
                 try:
@@ -198,7 +204,10 @@ class _Claim:
 
     def failed(self, error: BaseException, now: float) -> _End:
         guid, event = self.delivery.guid, self.delivery.event
-        _log.error("delivery %s (%s) failed", guid, event, exc_info=error)
+        if isinstance(error, SlipwayError | RunnerError):  # the outside's fault, and said in words
+            _log.warning("delivery %s (%s) failed: %s", guid, event, error)
+        else:
+            _log.error("delivery %s (%s) failed", guid, event, exc_info=error)
         return partial(deliveries.fail, id=self.id, attempt=self.delivery.attempt, error=_words(error), now=now)
 
     def _finished(

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot import slash
 from bot.errands import rebuild
-from bot.github.shapes import project_of
+from bot.github.shapes import project_of, text_of
 from bot.messages import BUTTONS
 from bot.releases.ask import Actor
 from bot.service import Event, Service
@@ -24,7 +24,7 @@ async def handle(event: Event, service: Service) -> None:
 
 async def rerun(event: Event, check: object, service: Service) -> None:
     """Build the head again in every open pull request that has the check's commit for its head."""
-    sha = str(check.get("head_sha")) if isinstance(check, Mapping) else ""
+    sha = text_of(check, "head_sha") if isinstance(check, Mapping) else ""
     project = project_of(event.payload)
     numbers = await service.store.read(deployments.pulls_of_head, project.id, sha)
     await service.send(*(rebuild(project.id, number, event.guid) for number in numbers))

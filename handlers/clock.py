@@ -70,7 +70,7 @@ async def sleep(event: Event, service: Service) -> None:
 
 
 async def expire(event: Event, service: Service) -> None:
-    await service.previews.expire(event.payload["deployment"], event.guid)
+    await service.previews.expire(event.payload["deployment"], event.payload.get("last"), event.guid)
 
 
 async def _ask(event: Event, service: Service) -> tuple[Project | None, Mapping[str, Any] | None]:

@@ -16,5 +16,7 @@ async def handle(event: Event, service: Service) -> None:
             await service.previews.refresh(project, pull, event.guid)
         case "closed":
             await service.previews.close(project, pull, event.guid)
+        case _ if pull.state != "open":  # whatever it tells: should the closing itself have been missed
+            await service.previews.close(project, pull, event.guid)
         case "ready_for_review" | "converted_to_draft" | "edited" | "labeled":
             await service.store.write(deployments.note_pull, project, pull, service.clock())

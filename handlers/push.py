@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from bot.errors import GitHubDown, GitHubRefused, SourceUnavailable
-from bot.github.shapes import project_of
+from bot.github.shapes import project_of, text_of
 from bot.service import Event, Service
 from bot.store import deployments
 
@@ -13,13 +13,13 @@ _log = logging.getLogger(__name__)
 
 
 async def handle(event: Event, service: Service) -> None:
-    project, sha, ref = project_of(event.payload), str(event.payload.get("after") or ""), event.payload.get("ref")
-    if event.payload.get("deleted") or not str(ref).startswith("refs/heads/") or not sha.strip("0"):
+    project, sha, ref = project_of(event.payload), text_of(event.payload, "after"), text_of(event.payload, "ref")
+    if event.payload.get("deleted") or not ref.startswith("refs/heads/") or not sha.strip("0"):
         return
     await service.store.write(deployments.note_project, project, service.clock())
     repository = service.github.repository(project.installation_id, project.id, project.full_name)
     try:
         token = await repository.git_token()
-        await service.sources.fetch(project.id, project.full_name, sha, token, ref=str(ref))
+        await service.sources.fetch(project.id, project.full_name, sha, token, ref=ref)
     except (GitHubDown, GitHubRefused, SourceUnavailable) as error:
         _log.info("%s: %s was not fetched ahead: %s", project.full_name, sha[:7], error)

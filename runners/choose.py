@@ -31,9 +31,7 @@ async def choose(
         return ProcessRunner(folders, ident, certificates=certificates)
     from runners.docker import DockerRunner  # 0.1 s to import
 
-    docker = DockerRunner(
-        folders, ident, image_python=image_python, image_node=image_node, certificates=certificates
-    )
+    docker = DockerRunner(folders, ident, image_python=image_python, image_node=image_node, certificates=certificates)
     try:
         await docker.ready()
         if kind == "auto":

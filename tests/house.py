@@ -26,6 +26,7 @@ from bot.service import Service
 from bot.settings import Settings
 from demo.github import DemoGitHub
 from demo.github.rest.ask import IDS, TOKEN
+from runners.choose import choose
 from tests.contract import ROOT, contract_folder, load
 
 T = TypeVar("T")
@@ -89,6 +90,7 @@ class Trouble:
     def __init__(self) -> None:
         self.instead: Callable[[web.Request], web.Response | None] = lambda _request: None
         self.lost: Callable[[web.Request], bool] = lambda _request: False
+        self.delay: Callable[[web.Request], float] = lambda _request: 0.0  # seconds
 
     def lose(self, method: str, ending: str, times: int = 1) -> Callable[[], int]:
         """GitHub does what these calls ask for and its answer never arrives.  How many were lost is what it returns."""
@@ -110,6 +112,7 @@ class Trouble:
         """Outermost, so that neither GitHub nor the judge of its traffic knows."""
         if not request.path.startswith(("/repos/", "/app", "/installation")):
             return await handler(request)
+        await asyncio.sleep(self.delay(request))
         answer: web.StreamResponse | None = self.instead(request)
         if answer is None:
             answer = await handler(request)
@@ -244,8 +247,8 @@ def judged() -> Iterator[Judge | None]:
 
 
 @contextlib.asynccontextmanager
-async def house(folder: Path, **more: Any) -> AsyncIterator[House]:
-    """A house with one repository, `acme/shop`, that serves one page; nothing has happened yet."""
+async def stage(folder: Path, **more: Any) -> AsyncIterator[House]:
+    """A GitHub with one repository, `acme/shop`, that serves one page; Slipway is not started yet."""
     trouble = Trouble()
     with judged() as judge:
         github = DemoGitHub(
@@ -261,9 +264,26 @@ async def house(folder: Path, **more: Any) -> AsyncIterator[House]:
                 github.user(person)
                 github.grant("acme/shop", person, "write")
             github.hook_url = f"http://127.0.0.1:{settings.port}/webhook"
-            one = House(github, settings, http, judge, trouble)
-            await one.start()
             try:
-                yield one
+                yield House(github, settings, http, judge, trouble)
             finally:
-                await one.stop()
+                await _end_all(settings)
+
+
+async def _end_all(settings: Settings) -> None:
+    """Previews outlive the service by design; they must not outlive the test."""
+    runner = await choose(settings.runner, settings.home.absolute())
+    for instance in await runner.instances():
+        await runner.stop(instance)
+    await runner.close()
+
+
+@contextlib.asynccontextmanager
+async def house(folder: Path, **more: Any) -> AsyncIterator[House]:
+    """A house with one repository, `acme/shop`, that serves one page; nothing has happened yet."""
+    async with stage(folder, **more) as one:
+        await one.start()
+        try:
+            yield one
+        finally:
+            await one.stop()

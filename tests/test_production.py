@@ -59,9 +59,9 @@ def watched(home: House, watch: Watch) -> None:
     """The service watches with these times from now on."""
     assert home.service is not None
     vigil = home.service.releases.watch
-    grounds = (vigil, home.service.releases._promote, home.service.releases._rollback)  # noqa: SLF001
+    grounds = (vigil, home.service.releases._promote, home.service.releases._rollback)
     for one in grounds:
-        one._ground = dataclasses.replace(one._ground, watch=watch)  # noqa: SLF001
+        one._ground = dataclasses.replace(one._ground, watch=watch)
 
 
 async def ask(home: House, number: int, who: str = "mia", **words: object) -> Ask:
@@ -401,5 +401,3 @@ async def test_no_request_fails_through_many_switches(home: House) -> None:
     assert seen == {(200, "hello one"), (200, "hello two")}
     assert knocks > 100
     assert (await books(home))[0].generation == 21
-
-

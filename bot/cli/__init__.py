@@ -90,27 +90,43 @@ def _detect(args: argparse.Namespace) -> int:
         raw = [part.as_json() for part in plan.parts] if plan.parts else plan.as_json()
         print(json.dumps(raw, indent=2))
         return 0
+    if plan.parts:
+        print(f"{plan.why['kind']}\n")
     for part in plan.parts or (plan,):
         _print_plan(part.as_json())
     return 0
 
 
+_TOLD = (
+    *("language", "version", "framework", "package_manager", "kind", "root", "entry", "static_dir", "port"),
+    *("env", "install", "build", "start"),
+)
+
+
 def _print_plan(plan: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=f"{plan['framework'] or plan['language']} in {plan['root']}", title_justify="left")
+    from runners.base.failures import clean
+
+    where = "" if plan["root"] == "." else f" in {plan['root']}/"
+    table = Table(title=Text(f"{plan['framework'] or plan['language']}{where}"), title_justify="left")
     for column in ("what", "is", "because"):
         table.add_column(column, overflow="fold")
-    why = plan["why"]
-    for field in ("language", "framework", "package_manager", "kind", "entry", "static_dir", "port"):
-        if plan[field] is not None:
-            table.add_row(field, str(plan[field]), why.get(field, ""))
-    for field in ("install", "build", "start"):
-        lines = plan[field] if isinstance(plan[field], str | None) else "\n".join(plan[field])
-        if lines:
-            table.add_row(field, lines, why.get(field, ""))
+    for field in _TOLD:
+        told = _lines(plan[field])
+        if told and (field, told) != ("root", "."):
+            # As text: what stands in a project's files is neither our markup nor a word to the terminal.
+            table.add_row(field, Text(clean(told)), Text(clean(plan["why"].get(field, ""))))
     Console().print(table)
+
+
+def _lines(value: Any) -> str:
+    """A field of a plan as people read it; several items one below the other."""
+    if isinstance(value, dict):
+        return "\n".join(f"{name}={item}" for name, item in value.items())
+    return "\n".join(value) if isinstance(value, list | tuple) else str(value or "")
 
 
 def _status(args: argparse.Namespace) -> int:

@@ -87,6 +87,20 @@ class Ground:
             await self.router.point(host, target)
         return mine is not None
 
+    async def retire(self, project: Project, deployment: Deployment) -> None:
+        """Let requests on the instance of a replaced commit end, then stop it; its own address wakes a new one.
+
+        After a crash in between the sweep comes here again."""
+        if deployment.instance is None:
+            return
+        instance = Instance.from_json(deployment.instance)
+        await self.router.drained(deployment.id, DRAIN_SECONDS)
+        await self.runner.stop(instance)
+        rest = self.resting(deployment, await self.artifact(deployment))
+        routes = {self.commit_host(project, deployment.sha): rest.as_json()}
+        for host in await self.store.write(deployments.emptied, deployment.id, instance.id, routes, self.clock()):
+            await self.router.point(host, rest)
+
     async def artifact(self, deployment: Deployment) -> Artifact | None:
         if deployment.artifact is None:
             return None

@@ -13,13 +13,14 @@ from bot.errors import GitHubDown, GitHubRefused, SourceUnavailable, TryLater
 from bot.github import GitHub, Repository
 from bot.github.shapes import Malformed, pull_of
 from bot.models import Deployment, Project, PullRequest, State
-from bot.previews.ground import DRAIN_SECONDS, Ground
+from bot.previews.ground import Ground
 from bot.sources import Revision, Sources
 from bot.store import commands, deployments
 from runners.base import Artifact, BuildFailed, Failed, Gone, Instance, StartFailed, Target
 from runners.base.logs import FileLog, end_of
 
 T = TypeVar("T")
+ASKING_SECONDS = 3.0  # for what is good to know
 FORK = {
     "reason_code": "fork",
     "step": "admit",
@@ -61,7 +62,7 @@ class Refresh:
     async def abandon(self, guid: str, reason: str) -> None:
         """The last try of a delivery failed by a fault of ours or of the machine: its check has to end all the same."""
         deployment = await self._store.read(deployments.of_delivery, guid)
-        if deployment is not None:
+        if deployment is not None and deployment.state.working:
             hint = "Re-run the check; if it stays so, ask whoever runs Slipway."
             await self._fail(deployment, StartFailed(reason, step="slipway", hint=hint))
 
@@ -89,8 +90,12 @@ class Refresh:
         apart = f"-fork-{pull.number}" if pull.fork else ""
         made = await self._builds.make(project.id, tree, revision.tree_hash, plan, log, apart=apart)
         reused = "same tree, nothing to build" if made.reused else None
-        if await ground.step(deployment, State.STARTING, "starting", artifact=made.artifact.digest, reused=reused):
-            await self._bring_up(project, pull, deployment, made.artifact, log)
+        if not await ground.step(deployment, State.STARTING, "starting", artifact=made.artifact.digest, reused=reused):
+            return
+        if await self._store.read(deployments.build_of, made.artifact.digest) is None:
+            # Another pull request with the same tree was closed just now, and took the build along.
+            made = await self._builds.make(project.id, tree, revision.tree_hash, plan, log)
+        await self._bring_up(project, pull, deployment, made.artifact, log)
 
     async def _bring_up(
         self, project: Project, pull: PullRequest, deployment: Deployment, artifact: Artifact, log: FileLog
@@ -134,7 +139,7 @@ class Refresh:
         for host, where in routes.items():
             await ground.router.point(host, where)
         for old in replaced:
-            await self._retire(old, instance)
+            await ground.retire(project, old)
         return True
 
     async def _inherit(self, former: Deployment, artifact: Artifact) -> Instance | None:
@@ -148,14 +153,6 @@ class Refresh:
             if await self._ground.runner.healthy(instance):
                 return instance
         return None
-
-    async def _retire(self, old: Deployment, keep: Instance | None) -> None:
-        """Let requests on the former instance end, then stop it; its own address wakes a new one."""
-        if old.instance is not None and (keep is None or old.instance["id"] != keep.id):
-            await self._ground.router.drained(old.id, DRAIN_SECONDS)
-            await self._ground.runner.stop(Instance.from_json(old.instance))
-        now = self._ground.clock()
-        await self._store.write(lambda s: deployments.put(s, old.id, State.REPLACED, {}, now, instance=None))
 
     async def _reserve(self, project: Project, pull: PullRequest, deployment: Deployment) -> None:
         """The address answers from the first second: with the progress, or with what has been live until now."""
@@ -222,8 +219,9 @@ def _settled(deployment: Deployment) -> bool:
 async def _or_none(asked: Awaitable[T]) -> T | None:
     """What GitHub answers, or nothing: a preview does not wait for a decoration."""
     try:
-        return await asked
-    except (GitHubDown, GitHubRefused, TryLater):
+        async with asyncio.timeout(ASKING_SECONDS):
+            return await asked
+    except (GitHubDown, GitHubRefused, TryLater, TimeoutError):
         return None
 
 

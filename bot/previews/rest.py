@@ -25,23 +25,39 @@ class Rest:
         now = self._ground.clock()
         rows = await self._store.write(deployments.closing, pull.project_id, pull.number, now, guid)
         await self._remove(project, pull, rows, "closed")
+        for one in await self._left(rows):  # somebody opened it just now and it was being woken
+            await self._ground.runner.stop(one)
         left = await self._left(rows)
         now = self._ground.clock()
         await self._store.write(deployments.closed, pull.project_id, pull.number, not left, now, guid)
 
-    async def expire(self, deployment_id: str, guid: str | None = None) -> None:
-        """Nobody came for a long time: remove it; a push or a re-run brings it back."""
-        deployment = await self._store.read(deployments.get, deployment_id)
-        standing = await self._ground.standing(deployment) if deployment else None
-        if standing is not None:
-            await self.remove(standing.project, standing.pull, guid, all_of_it=False)
+    async def expire(self, deployment_id: str, last: float | None = None, guid: str | None = None) -> None:
+        """Nobody came for a long time: remove it; a push or a re-run brings it back.
+
+        `last`: when somebody came, as the clock saw it; who came after that keeps it."""
+        ground, deployment = self._ground, await self._store.read(deployments.get, deployment_id)
+        standing = await ground.standing(deployment) if deployment else None
+        if deployment is None or standing is None or standing.newest is None:
+            return
+        project, pull = standing.project, standing.pull
+        if last is not None and deployment.active_at > last:
+            return
+        if deployment.state is State.REPLACED:  # its own address only: a newer commit may be visited every day
+            now = ground.clock()
+            rows = await self._store.write(
+                deployments.expiring, project.id, pull.number, now, guid, states=(State.REPLACED,), only=deployment_id
+            )
+            await self._remove(project, pull, rows, None)
+        elif not standing.newest.state.working:
+            await self.remove(project, pull, guid, all_of_it=False)
 
     async def remove(
         self, project: Project, pull: PullRequest, guid: str | None = None, *, all_of_it: bool = True
     ) -> None:
         """Remove what there is of a pull request that stays open."""
+        states = (*deployments.HOLDING, *deployments.WORKING) if all_of_it else deployments.HOLDING
         now = self._ground.clock()
-        rows = await self._store.write(deployments.expiring, project.id, pull.number, now, guid, all_of_it=all_of_it)
+        rows = await self._store.write(deployments.expiring, project.id, pull.number, now, guid, states=states)
         await self._remove(project, pull, rows, "removed")
 
     async def rename(self, project: Project) -> None:
@@ -63,9 +79,8 @@ class Rest:
         instance = Instance.from_json(deployment.instance)
         if deployment.state is State.REPLACED:  # woken by its own address: nothing to keep warm
             rest = ground.resting(deployment, await ground.artifact(deployment))
-            if await ground.point(standing, deployment, rest, instance=None):
-                await ground.router.drained(deployment.id, DRAIN_SECONDS)
-                await ground.runner.stop(instance)
+            if await ground.point(standing, deployment, rest):
+                await ground.retire(standing.project, deployment)
             return
         asleep = Target("instance", deployment.id, host=instance.host, port=instance.port, asleep=True)
         if not await ground.point(standing, deployment, asleep, state=State.ASLEEP):
@@ -118,21 +133,23 @@ class Rest:
         await self._ground.runner.stop(instance)
         return None
 
-    async def _remove(self, project: Project, pull: PullRequest, rows: list[Deployment], state: str) -> None:
+    async def _remove(self, project: Project, pull: PullRequest, rows: list[Deployment], state: str | None) -> None:
+        """`state`: what the page at the pull request's address says from now on; None leaves that address alone."""
         ground = self._ground
         if not rows:
             return
         moving = ground.pull_host(project, pull)
-        page = Target("page", rows[-1].id, state=state, title=f"{project.full_name} #{pull.number}")
-        gone = await self._store.write(deployments.unroute, [row.id for row in rows], moving, page.as_json())
+        page = Target("page", rows[-1].id, state=state or "", title=f"{project.full_name} #{pull.number}")
+        told = page.as_json() if state else None
+        gone = await self._store.write(deployments.unroute, [row.id for row in rows], moving, told)
         for host in gone:
             await ground.router.drop(host)
-        await ground.router.point(moving, page)
+        if state:
+            await ground.router.point(moving, page)
         for row in rows:
             if row.instance is not None:
                 await ground.runner.stop(Instance.from_json(row.instance))
-        for build in await self._store.read(deployments.unshared, rows):
-            await self._store.write(deployments.forget_build, build.key)
+        for build in await self._store.write(deployments.emptied_all, rows):
             await ground.runner.forget(Artifact.from_json(build.record))
         for sha in {row.sha for row in rows}:
             if not await self._store.read(deployments.uses_commit, project.id, sha):

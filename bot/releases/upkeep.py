@@ -58,8 +58,7 @@ class Upkeep:
         for release, raw in await self._store.write(releases.idle, project_id, environment):
             await self._ground.router.drained(release, DRAIN_SECONDS)
             await self._ground.runner.stop(Instance.from_json(raw))
-        for build in await self._store.read(deployments.unused, project_id):
-            await self._store.write(deployments.forget_build, build.key)
+        for build in await self._store.write(deployments.unused, project_id):
             await self._ground.runner.forget(Artifact.from_json(build.record))
             for sha in await self._store.read(deployments.commits_of, project_id, build.artifact):
                 if not await self._store.read(deployments.uses_commit, project_id, sha):

@@ -14,9 +14,11 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, col, delete, func, select, update
 
 from bot.deliveries import Order, Packed, pack
+from bot.errands import Errand, again
 from bot.models import Delivery, Work
 
 RETRIES = (2.0, 8.0, 30.0)  # seconds until a failed delivery is tried again; then it has failed
+LAG = 3.0  # seconds until GitHub surely answers with what it told us of
 
 Apply = Callable[[Session], None]
 
@@ -44,6 +46,7 @@ def accept(
     *,
     source: str = "github",
     run_at: float = 0.0,
+    replaces: bool = True,
 ) -> Delivery | None:
     """Put a delivery into the queue; None when its guid was seen before.
 
@@ -64,9 +67,15 @@ def accept(
     }
     new = insert(Delivery).values(values).on_conflict_do_nothing(index_elements=["guid"]).returning(Delivery)
     delivery = session.exec(new).scalar_one_or_none()
-    if delivery is not None and delivery.state == Work.QUEUED and order.topic:
-        _supersede(session, order.topic, delivery.id, now)
+    if delivery is not None and delivery.state == Work.QUEUED and order.topic and replaces:
+        _supersede(session, order, delivery, now)
     return delivery
+
+
+def send(session: Session, errand: Errand, now: float, run_at: float = 0.0) -> None:
+    """Put a delivery of our own into the queue; one that was sent before stays as it is."""
+    about = (errand.guid, errand.event, errand.payload, errand.order)
+    accept(session, *about, now, source="clock", run_at=run_at, replaces=errand.replaces)
 
 
 def claim(session: Session, now: float, heavy_free: int, light_free: int) -> tuple[list[Delivery], float | None]:
@@ -143,6 +152,12 @@ def release_all(session: Session, now: float) -> int:
     return len(left)
 
 
+def busy(session: Session, key: str) -> bool:
+    """Whether something waits or runs in a lane."""
+    query = select(Delivery.id).where(col(Delivery.key) == key, text("state IN ('queued', 'running')"))
+    return session.exec(query.limit(1)).first() is not None
+
+
 def purge(session: Session, before: float, at_most: int = 200) -> int:
     """Forget what ended before that time: bodies of GitHub's deliveries (their guids stay known), the clock's rows.
 
@@ -169,16 +184,15 @@ def _outdated(session: Session, order: Order) -> bool:
     return session.exec(newer.limit(1)).first() is not None
 
 
-def _supersede(session: Session, topic: str, id: int | None, now: float) -> None:  # noqa: A002
+def _supersede(session: Session, order: Order, newer: Delivery, now: float) -> None:
     """Older work of the topic.  A closing is never skipped: what it removes must go, whatever comes after it."""
-    older = update(Delivery).where(
-        col(Delivery.topic) == topic,
-        text("state IN ('queued', 'running')"),  # as the index says it
-        col(Delivery.id) < id,
-        col(Delivery.action) != "closed",
-    )
-    session.execute(older.where(text("state = 'running'")).values(stop_asked=True))
-    session.execute(older.where(text("state = 'queued'")).values(state=Work.SUPERSEDED, ended_at=now))
+    older = (col(Delivery.topic) == order.topic) & (col(Delivery.id) < newer.id)
+    same = select(Delivery.id).where(older, text("state IN ('queued', 'running')"), col(Delivery.stamp) == order.stamp)
+    if order.stamp and session.exec(same.limit(1)).first() is not None:
+        send(session, again(order, newer.guid), now, run_at=now + LAG)
+    skipped = update(Delivery).where(older, col(Delivery.action) != "closed")
+    session.execute(skipped.where(text("state = 'running'")).values(stop_asked=True))
+    session.execute(skipped.where(text("state = 'queued'")).values(state=Work.SUPERSEDED, ended_at=now))
 
 
 def _current(session: Session, id: int, attempt: int) -> Delivery | None:  # noqa: A002

@@ -12,8 +12,9 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from bot.audit import Entry
+from bot.errands import look
 from bot.models import Build, Deployment, Installation, Project, PullRequest, Route, State
-from bot.store import audit, retention
+from bot.store import audit, deliveries, retention
 from bot.store.rows import set_route
 
 SERVING = (State.LIVE, State.ASLEEP)
@@ -51,6 +52,8 @@ def note_pull(session: Session, project: Project, pull: PullRequest, now: float)
         session.add(pull)
         return kept, pull
     if not pull.updated_at or pull.updated_at >= row.updated_at:
+        if pull.updated_at == row.updated_at and any(getattr(row, each) != getattr(pull, each) for each in _SHOWN):
+            _look_again(session, pull, now)
         for field in _FROM_GITHUB:
             if getattr(row, field) != getattr(pull, field):
                 setattr(row, field, getattr(pull, field))
@@ -68,6 +71,13 @@ _FROM_GITHUB = (
 _SHOWN = ("state", "head_sha")
 
 
+def _look_again(session: Session, pull: PullRequest, now: float) -> None:
+    """Two states within one second of GitHub's clock: only GitHub can say which is the later one."""
+    reason = f"{pull.head_sha}:{pull.state}:{pull.updated_at}"
+    one = look(pull.project_id, pull.number, reason, pull.updated_at)
+    deliveries.send(session, one, now, run_at=now + deliveries.LAG)
+
+
 def standing(session: Session, project_id: int, number: int) -> Standing | None:
     pull, project = session.get(PullRequest, (project_id, number)), session.get(Project, project_id)
     if pull is None or project is None:
@@ -80,7 +90,9 @@ def begin(session: Session, guid: str, pull: PullRequest, sha: str, now: float) 
     """The deployment that a delivery asks for: made once, found again when the delivery is tried again.
 
     Older ones of the pull request that are still being worked on end here."""
-    row = session.exec(select(Deployment).where(Deployment.delivery == guid)).first()
+    row = of_delivery(session, guid)
+    if row is not None and not row.state.working:
+        return row  # tried again after it had ended
     for older in _of_pull(session, pull.project_id, pull.number, WORKING):
         if older.delivery != guid:
             older.state, older.ended_at = State.CANCELLED, now
@@ -134,8 +146,11 @@ def go_live(
     if row is None or row.number is None or not row.state.working:
         return None
     former = _of_pull(session, row.project_id, row.number, SERVING)
+    taken_over = (fields.get("instance") or {}).get("id")
     for old in former:
         old.state = State.REPLACED
+        if old.instance is not None and old.instance["id"] == taken_over:
+            old.instance = None  # an instance has one row, or putting the former to rest would stop it
         session.add(old)
     row.state, row.live_at, row.active_at = State.LIVE, now, now
     row.timeline = [*row.timeline, [now, "live"]]
@@ -175,6 +190,19 @@ def put(
     return mine
 
 
+def emptied(
+    session: Session, deployment: str, instance: str, routes: Mapping[str, dict[str, Any]], now: float
+) -> Mapping[str, dict[str, Any]]:
+    """That instance of a replaced deployment was stopped: its addresses lead to `routes`.  Returns those that do.
+
+    None of them when it has another instance by now."""
+    row = session.get_one(Deployment, deployment)
+    if row.state is not State.REPLACED or (row.instance or {}).get("id") != instance:
+        return {}
+    mine = put(session, deployment, State.REPLACED, routes, now, instance=None)
+    return {host: routes[host] for host in mine or ()}
+
+
 def reserve(session: Session, hosts: tuple[str, str], deployment: str, page: dict[str, Any]) -> None:
     """Give (moving, fixed) hostnames a page from the first second; what already serves keeps its name."""
     for host in hosts:
@@ -210,9 +238,6 @@ def closing(session: Session, project_id: int, number: int, now: float, guid: st
 def closed(session: Session, project_id: int, number: int, verified: bool, now: float, guid: str | None = None) -> None:
     """The removal was looked at again: `verified` when nothing was left."""
     pull = session.get_one(PullRequest, (project_id, number))
-    for row in _of_pull(session, project_id, number, (State.REMOVED, State.CANCELLED)):
-        row.instance = None
-        session.add(row)
     if pull.receipt is not None:
         if pull.receipt["verified"] != verified:
             said = {"verified": verified, "deployments": pull.receipt["deployments"]}
@@ -224,24 +249,40 @@ def closed(session: Session, project_id: int, number: int, verified: bool, now: 
 
 
 def expiring(
-    session: Session, project_id: int, number: int, now: float, guid: str | None = None, *, all_of_it: bool
+    session: Session,
+    project_id: int,
+    number: int,
+    now: float,
+    guid: str | None = None,
+    *,
+    states: Sequence[State],
+    only: str | None = None,
 ) -> list[Deployment]:
-    """End what rests of a pull request, and with `all_of_it` also what is being worked on."""
-    rows = _of_pull(session, project_id, number, (*HOLDING, *WORKING) if all_of_it else HOLDING)
+    """End what is in these states of a pull request, or `only` that one.
+
+    Tried again after a crash, it finds the same rows: those that still hold something."""
+    left = [row for row in _of_pull(session, project_id, number, (State.REMOVED,)) if _holds(session, row)]
+    rows = [row for row in _of_pull(session, project_id, number, states) if only in (None, row.id)]
     _end(session, rows, now, "preview.removed", guid)
     if rows:
         _changed(session, rows[-1])
-    return rows
+    return left + rows
 
 
-def unroute(session: Session, ids: Sequence[str], moving: str, page: dict[str, Any]) -> list[str]:
-    """Drop the hostnames of these deployments; the moving one keeps a page that says why.  Returns the dropped."""
+def _holds(session: Session, row: Deployment) -> bool:
+    routes = session.exec(select(Route).where(Route.deployment == row.id, col(Route.target).is_not(None)))
+    return bool(row.instance) or any((route.target or {}).get("kind", "page") != "page" for route in routes)
+
+
+def unroute(session: Session, ids: Sequence[str], moving: str, page: dict[str, Any] | None) -> list[str]:
+    """Drop the hostnames of these deployments; the moving one gets the page that says why.  Returns the dropped."""
     gone = []
     for route in session.exec(select(Route).where(col(Route.deployment).in_(ids))).all():
         if route.host != moving:
             set_route(session, route.host, route.deployment, None)
             gone.append(route.host)
-    set_route(session, moving, page["deployment"], page)
+    if page is not None:
+        set_route(session, moving, page["deployment"], page)
     return gone
 
 
@@ -326,7 +367,7 @@ def unshared(session: Session, rows: Sequence[Deployment]) -> list[Build]:
 
 
 def unused(session: Session, project_id: int) -> list[Build]:
-    """Builds of a project that nothing shows and no environment returns to; none while it is being built."""
+    """Forget and return builds that nothing shows and no environment returns to; none while something is built."""
     rows = session.exec(
         select(Deployment).where(Deployment.project_id == project_id, col(Deployment.state).in_((*HOLDING, *WORKING)))
     ).all()
@@ -334,7 +375,10 @@ def unused(session: Session, project_id: int) -> list[Build]:
         return []
     needed = {row.artifact for row in rows} | retention.kept(session)
     builds = session.exec(select(Build).where(Build.project_id == project_id)).all()
-    return [build for build in builds if build.artifact not in needed]
+    free = [build for build in builds if build.artifact not in needed]
+    for build in free:
+        session.delete(build)
+    return free
 
 
 def commits_of(session: Session, project_id: int, artifact: str) -> set[str]:
@@ -343,10 +387,14 @@ def commits_of(session: Session, project_id: int, artifact: str) -> set[str]:
     return set(session.exec(query))
 
 
-def forget_build(session: Session, key: str) -> None:
-    row = session.get(Build, key)
-    if row is not None:
-        session.delete(row)
+def emptied_all(session: Session, rows: Sequence[Deployment]) -> list[Build]:
+    """Their instances were stopped.  Returns the builds that only they used, which are not found again."""
+    for row in rows:
+        session.get_one(Deployment, row.id).instance = None
+    builds = unshared(session, rows)
+    for build in builds:
+        session.delete(build)
+    return builds
 
 
 def uses_commit(session: Session, project_id: int, sha: str) -> bool:

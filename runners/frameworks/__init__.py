@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from runners.base import Plan
 from runners.frameworks import docker, folders, node, other, procfile, python, static
+from runners.frameworks.manifest import PROCFILE, NotDetected
 from runners.frameworks.tree import Tree
 
 __all__ = ["DETECTORS", "NotDetected", "Tree", "detect"]
@@ -17,16 +18,11 @@ __all__ = ["DETECTORS", "NotDetected", "Tree", "detect"]
 Detector = Callable[[Tree], Plan | None]
 
 
-class NotDetected(Exception):
-    """Nothing in the tree says how to run it; the text says what was looked for and the one line that helps."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "I don't know how to run this project. I looked for a Dockerfile, a Procfile, Python (an app object,"
-            " requirements.txt, pyproject.toml), Node (package.json), Go, Rust, Ruby, PHP, Java, Elixir, Deno and .NET"
-            " manifests, and HTML pages, at the root and in its folders."
-            " Add a file named Procfile with one line that starts it on $PORT, such as: web: python app.py"
-        )
+LOOKED_FOR = (
+    "I don't know how to run this project. I looked for a Dockerfile, a Procfile, Python (an app object,"
+    " requirements.txt, pyproject.toml), Node (package.json), Go, Rust, Ruby, PHP, Java, Elixir, Deno and .NET"
+    " manifests, and HTML pages, at the root and in its folders."
+)
 
 
 def _first(detectors: tuple[Detector, ...], tree: Tree) -> Plan | None:
@@ -42,13 +38,17 @@ def _folders(tree: Tree) -> Plan | None:
 
 
 BUILT: tuple[Detector, ...] = (python.app, other.detect, node.detect)  # rooms that know what answers HTTP
-PLAIN: tuple[Detector, ...] = (static.detect, python.script, node.rest)  # and those for what is left
+PLAIN: tuple[Detector, ...] = (python.unread, static.detect, python.script, node.rest)  # and those for what is left
 DETECTORS: tuple[Detector, ...] = (docker.detect, _procfile, *BUILT, _folders, *PLAIN)
 
 
 def detect(tree: Tree) -> Plan:
-    """The plan of the first detector that knows the tree.  Raises NotDetected; never runs anything of the project."""
+    """The plan of the first detector that knows the tree; nothing of the project is ever run.
+
+    Raises NotDetected: with the place of the fault when a manifest can't be read, else with what was looked for."""
     plan = _first(DETECTORS, tree)
     if plan is None:
-        raise NotDetected
+        page = static.refused(tree)
+        told = f" {page} is a template that a server fills in: it can't be served as a page." if page else ""
+        raise NotDetected(f"{LOOKED_FOR}{told} {PROCFILE}")
     return plan

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import functools
+import itertools
 import json
 import os
 import re
@@ -118,11 +120,11 @@ class Tree:
     def json(self, name: str) -> dict[str, Any]:
         """A JSON object, comments and trailing commas forgiven; {} when it is none."""
         text = self.text(name)
-        try:
-            found = json.loads(text)
-        except (ValueError, RecursionError):
-            found = _forgiven(text)
-        return found if isinstance(found, dict) else {}
+        for read in (str, forgiven):
+            with contextlib.suppress(ValueError, RecursionError):
+                found = json.loads(read(text))
+                return found if isinstance(found, dict) else {}
+        return {}
 
     def toml(self, name: str) -> dict[str, Any]:
         """A TOML table; {} when it is none."""
@@ -171,13 +173,13 @@ def decode(raw: bytes) -> tuple[str, bool]:
     return raw.decode("utf-8", "replace"), True
 
 
-def _forgiven(text: str) -> object:
-    """JSON as people write it: with comments and trailing commas."""
-    plain = _JSON_COMMA.sub(r"\1", _JSON_COMMENT.sub(r"\1", text))
-    try:
-        return json.loads(plain)
-    except (ValueError, RecursionError):
-        return None
+def forgiven(text: str) -> str:
+    """JSON as people write it, its comments and trailing commas blanked out, so that every place stays where it is."""
+    return _JSON_COMMA.sub(_blanked, _JSON_COMMENT.sub(_blanked, text))
+
+
+def _blanked(found: re.Match[str]) -> str:
+    return found.group(1) or re.sub(r"[^\n]", " ", found.group(0))
 
 
 def _bytes(path: Path, limit: int) -> bytes:
@@ -196,24 +198,21 @@ def _bytes(path: Path, limit: int) -> bytes:
 
 def _listed(top: Path) -> Iterator[str]:
     """Regular files, level by level, so that the bound cuts the deepest ones."""
-    level, seen = [""], 0
+    level, left = [""], MAX_ENTRIES
     for _ in range(MAX_DEPTH + 1):
-        below: list[str] = []
-        for folder in level:
-            for entry in _entries(top / folder):
-                seen += 1
-                if seen > MAX_ENTRIES:
-                    return
-                name = folder + entry.name
-                if entry.is_symlink():
-                    if _inside(top, Path(entry.path)):
-                        yield name
-                elif entry.is_dir(follow_symlinks=False):
-                    if entry.name not in SKIPPED:
-                        below.append(f"{name}/")
-                elif entry.is_file(follow_symlinks=False):
-                    yield name
-        level = sorted(below)
+        there = ((folder + entry.name, entry) for folder in level for entry in _entries(top / folder))
+        found = list(itertools.islice(there, left))
+        left -= len(found)
+        yield from (name for name, entry in found if _is_file(top, entry))
+        level = sorted(f"{name}/" for name, entry in found if _is_folder(entry))
+
+
+def _is_file(top: Path, entry: os.DirEntry[str]) -> bool:
+    return _inside(top, Path(entry.path)) if entry.is_symlink() else entry.is_file(follow_symlinks=False)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False) and entry.name not in SKIPPED
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -10,7 +10,7 @@ import pytest
 from sqlmodel import Session, select
 
 from bot.errors import GitHubDown, GitHubRefused
-from bot.models import Delivery, Deployment, Project, PullRequest, State
+from bot.models import Delivery, Deployment, Project, PullRequest, State, Work
 from bot.previews import Previews
 from bot.service import Service
 from bot.settings import Settings
@@ -138,6 +138,11 @@ def live(**fields: Any) -> list[Any]:
     ]
 
 
+def working(key: str) -> Delivery:
+    """A delivery that is being worked on."""
+    return Delivery(guid="g1", event="pull_request", key=key, state=Work.RUNNING, received_at=NOW)
+
+
 def listed(number: int = 7, sha: str = SHA, updated: str = "2027-01-15T00:00:00Z") -> dict[str, Any]:
     return {
         "number": number,
@@ -187,7 +192,7 @@ async def test_a_stranger_is_stopped_when_it_was_seen_twice(scene: Scene) -> Non
 
 
 async def test_what_is_being_started_is_no_stranger(scene: Scene) -> None:
-    await scene.keep(*live(state=State.STARTING, instance=None))
+    await scene.keep(*live(state=State.STARTING, instance=None), working("1#7"))
     scene.backend.running = [Instance("box-1", "d1", "fake", "127.0.0.1", 1)]
 
     await scene.sweeper.near()

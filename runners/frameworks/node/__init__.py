@@ -7,6 +7,7 @@ import re
 from shlex import quote
 
 from runners.base import Plan
+from runners.frameworks.manifest import json_fault
 from runners.frameworks.node import install, start, workspaces
 from runners.frameworks.node.commands import is_dev
 from runners.frameworks.node.package import Package
@@ -15,12 +16,18 @@ from runners.frameworks.node.shapes import Shape
 from runners.frameworks.tree import Tree
 
 _BUILDS = ("build", "heroku-postbuild", "build:prod", "build:production")
+_Line = tuple[str, tuple[str, ...], str]  # how it starts, the tools that are added for that, and what says so
 _PORT = re.compile(r"(?:PORT\s*(?:\|\||\?\?)\s*['\"]?|\blisten\(\s*)(\d{2,5})\b")
 
 
 def detect(tree: Tree) -> Plan | None:
-    """A Node program that answers HTTP, or files that a build leaves."""
+    """A Node program that answers HTTP, or files that a build leaves.
+
+    Raises NotDetected when package.json can't be read: without it all else would be a wrong guess."""
     package = Package.read(tree)
+    fault = json_fault(tree, "package.json") if tree.has("package.json") and not package.raw else None
+    if fault:
+        raise fault
     if not package.raw:
         return _bare(tree)
     if package.workspaces and not _own_program(package):
@@ -59,14 +66,10 @@ def _bare(tree: Tree) -> Plan | None:
 
 def _framed(package: Package, row: Row) -> Plan | None:
     shape = row.formed(package)
-    chosen = start.chosen(package)
-    if chosen and row.own and re.search(row.own, package.spelled(chosen[1])):
-        chosen = None
     if shape.static is None and shape.start is None:
         return _program(package, row)
-    if chosen and _serves(package, chosen):
-        named = next((r for r in ROWS if r.shape == Shape() and package.has(*r.packages)), None)
-        return _program(package, named if named and shape.static else row)
+    if _serves(package, row):
+        return _program(package, (_beside(package) if shape.static else None) or row)
     if shape.static is not None:
         return _site(package, row, shape)
     plan = _plan(package, row, start=shape.start)
@@ -74,9 +77,17 @@ def _framed(package: Package, row: Row) -> Plan | None:
     return install.apply(package, _built(package, plan, row, shape))
 
 
-def _serves(package: Package, chosen: tuple[str, str]) -> bool:
-    """A start script beside a static build is a server of its own when it runs a program of this project."""
-    if chosen[0] not in ("start", "start:prod", "start:production"):
+def _beside(package: Package) -> Row | None:
+    """The framework of the server beside a static build, when package.json names one."""
+    return next((row for row in ROWS if row.shape == Shape() and package.has(*row.packages)), None)
+
+
+def _serves(package: Package, row: Row) -> bool:
+    """A start script beside a framework's build is a server of its own when it runs a program of this project."""
+    chosen = start.chosen(package)
+    if chosen is None or chosen[0] not in ("start", "start:prod", "start:production"):
+        return False
+    if row.own and re.search(row.own, package.spelled(chosen[1])):
         return False
     found = start.entry(package)
     return found is not None and "script" in found.evidence
@@ -100,29 +111,35 @@ def _site(package: Package, row: Row, shape: Shape) -> Plan | None:
 def _program(package: Package, row: Row | None) -> Plan | None:
     """A program of the project's own: its start script, or the file that listens."""
     chosen, found = start.chosen(package), start.entry(package)
-    if chosen is None and found is None:
-        return None
     if row is None and _elsewhere(package, chosen, found):
+        return None
+    if chosen:
+        line, tools, evidence = _scripted(package, *chosen, found)
+    elif found:
+        line, tools, evidence = _filed(package, found)
+    else:
         return None
     plan = _plan(package, row, start=None, entry=found.file if found else None)
     if found:
         plan = _because(plan, "entry", found.evidence)
-    bot = package.has(*BOTS)
-    if bot and row is None and not (found and start.listens(package.tree, found.file)):
+    bot = package.has(*BOTS) if row is None else None
+    if bot and not (found and start.listens(package.tree, found.file)):
         plan = _because(dataclasses.replace(plan, kind="worker"), "kind", f"it uses {bot} and serves no HTTP")
-    tools: tuple[str, ...] = ()
     plan = _built(package, plan, row, None)
-    if chosen:
-        plan = dataclasses.replace(plan, start=_line(package, *chosen))
-        plan = _because(plan, "start", f"package.json's script {chosen[0]}")
-    elif found:
-        runner, tools = _runner(package, found.file)
-        plan = dataclasses.replace(plan, start=f"{runner} {quote(found.file)}")
-        plan = _because(plan, "start", f"{found.file} listens; no script starts it for production")
-    if chosen and found and not found.built and re.search(r"\bbun\b", chosen[1]):
-        tools = ("bun",)
-        plan = dataclasses.replace(plan, start=f'PATH="$PWD/{install.TOOLS}/node_modules/.bin:$PATH"; {plan.start}')
+    plan = _because(dataclasses.replace(plan, start=line), "start", evidence)
     return _ported(install.apply(package, plan, tools=tools), package.tree)
+
+
+def _scripted(package: Package, name: str, text: str, found: start.Entry | None) -> _Line:
+    line, evidence = _line(package, name, text), f"package.json's script {name}"
+    if found and not found.built and re.search(r"\bbun\b", text):
+        return f'PATH="$PWD/{install.TOOLS}/node_modules/.bin:$PATH"; {line}', ("bun",), evidence
+    return line, (), evidence
+
+
+def _filed(package: Package, found: start.Entry) -> _Line:
+    runner, tools = _runner(package, found.file)
+    return f"{runner} {quote(found.file)}", tools, f"{found.file} listens; no script starts it for production"
 
 
 def _elsewhere(package: Package, chosen: tuple[str, str] | None, found: start.Entry | None) -> bool:

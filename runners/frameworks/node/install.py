@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from runners.base import Plan
 from runners.frameworks.node.package import Package
@@ -105,31 +105,34 @@ def run(package: Package, found: Manager, script: str) -> str:
 
 def apply(package: Package, plan: Plan, *, tools: tuple[str, ...] = ()) -> Plan:
     """Add the install step.  Without any dependency there is none."""
-    tree, found = package.tree, manager(package)
-    manifests = [n for n in ("package.json", found.lock, *_BESIDE) if n and tree.has(n)]
-    if package.has("prisma", "@prisma/client"):
-        manifests += [name for name in _SCHEMAS if tree.has(name)]
-    lines = (line(package, found),) if package.deps or package.workspaces else ()
-    if lines and any(_HOOKS.search(text) for text in package.scripts.values()):
-        lines = (f"export HUSKY=0 LEFTHOOK=0; {lines[0]}",)
-    if tools:
-        lines = (*lines, f"npm install --no-audit --no-fund --prefix {TOOLS} {' '.join(tools)}")
-    asked = version(package)
-    why = {**plan.why, "package_manager": found.evidence}
-    in_tree = needs_tree(package)
-    if in_tree:
-        why["install"] = in_tree
-    if asked:
-        why["version"] = asked[1]
+    found, in_tree = manager(package), needs_tree(package)
+    asked, asked_by = version(package) or (None, None)
+    why = {"package_manager": found.evidence, "install": in_tree, "version": asked_by}
+    lines = tuple(_lines(package, found, tools))
     return dataclasses.replace(
         plan,
         package_manager=found.name,
-        manifests=tuple(manifests) if lines else (),
+        manifests=_manifests(package, found) if lines else (),
         install=lines,
         install_in_tree=bool(in_tree),
-        version=asked[0] if asked else None,
-        why=why,
+        version=asked,
+        why={**plan.why, **{field: evidence for field, evidence in why.items() if evidence}},
     )
+
+
+def _manifests(package: Package, found: Manager) -> tuple[str, ...]:
+    """What an install reads: a change of one of these makes a new dependency layer."""
+    schemas = _SCHEMAS if package.has("prisma", "@prisma/client") else ()
+    named = ("package.json", found.lock, *_BESIDE, *schemas)
+    return tuple(name for name in named if name and package.tree.has(name))
+
+
+def _lines(package: Package, found: Manager, tools: tuple[str, ...]) -> Iterator[str]:
+    if package.deps or package.workspaces:
+        hooked = any(_HOOKS.search(text) for text in package.scripts.values())
+        yield f"{'export HUSKY=0 LEFTHOOK=0; ' if hooked else ''}{line(package, found)}"
+    if tools:
+        yield f"npm install --no-audit --no-fund --prefix {TOOLS} {' '.join(tools)}"
 
 
 def needs_tree(package: Package) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import sys
 from shlex import quote
@@ -10,7 +11,7 @@ from shlex import quote
 from runners.base import Kind, Plan
 from runners.frameworks.python import assets, django, hits, install, source
 from runners.frameworks.python.hits import Hit
-from runners.frameworks.python.rows import SCRIPT, WELL_KNOWN, Row
+from runners.frameworks.python.rows import NAMING, SCRIPT, WELL_KNOWN, Row
 from runners.frameworks.python.source import Module
 from runners.frameworks.tree import Tree, folder_of, stem, words
 
@@ -30,24 +31,35 @@ def app(tree: Tree) -> Plan | None:
     return assets.with_assets(tree, _served(tree, ways[0])) if ways else None
 
 
+def unread(tree: Tree) -> Plan | None:
+    """A Python program whose first file can't be parsed stays one, whatever pages lie beside it: its start says why."""
+    module = _main_module(tree)
+    if module is None or not module.broken:
+        return None
+    return _plain(tree, module) if install.has_manifest(tree) or NAMING.search(module.text) else None
+
+
 def script(tree: Tree) -> Plan | None:
     """What is left: a Python program that is no known web app.  A bot or a command line is said to be one."""
-    file = _main_file(tree)
-    if file is None:
-        if not install.has_manifest(tree):
-            return None
-        why = {"language": "it has a Python manifest", "kind": "no file of it starts anything: a library"}
-        return installed(tree, Plan(language="python", kind="cli", why=why))
-    module = source.read(file, tree.text(file))
+    module = _main_module(tree)
+    if module:
+        return _plain(tree, module)
+    if not install.has_manifest(tree):
+        return None
+    why = {"language": "it has a Python manifest", "kind": "no file of it starts anything: a library"}
+    return installed(tree, Plan(language="python", kind="cli", why=why))
+
+
+def _plain(tree: Tree, module: Module) -> Plan:
     kind, reason = _kind(module)
     plan = Plan(
         language="python",
         kind=kind,
-        entry=file,
-        start=SCRIPT.format(file=quote(file)),
-        why={"language": f"{file} is there", "kind": reason, "entry": "the usual name of a program's start"},
+        entry=module.path,
+        start=SCRIPT.format(file=quote(module.path)),
+        why={"language": f"{module.path} is there", "kind": reason, "entry": "the usual name of a program's start"},
     )
-    return installed(tree, _rooted(tree, plan, module), text=module.text)
+    return installed(tree, _parsed_first(_rooted(tree, plan, module), module), text=module.text)
 
 
 def installed(tree: Tree, plan: Plan, *, needs: tuple[str, ...] = (), text: str = "") -> Plan:
@@ -98,7 +110,8 @@ def _served(tree: Tree, hit: Hit) -> Plan:
     needs = tuple(filter(None, (row.package, *row.needs)))
     if "uvicorn" in needs and _SOCKETS.search(module.text):
         needs = (*needs, "websockets")
-    return installed(tree, _prepared(_rooted(tree, plan, module), row, module), needs=needs, text=module.text)
+    plan = _parsed_first(_prepared(_rooted(tree, plan, module), row, module), module)
+    return installed(tree, plan, needs=needs, text=module.text)
 
 
 def _dotted(tree: Tree, module: Module) -> str:
@@ -130,6 +143,18 @@ def _prepared(plan: Plan, row: Row, module: Module) -> Plan:
     return _because(plan, "start", f"{plan.why['start']}; {wanted[0]}() of {module.path}'s main part runs first")
 
 
+def _parsed_first(plan: Plan, module: Module) -> Plan:
+    """What we can't parse is shown to the project's own Python, which may be newer, before anything starts.
+
+    Some servers would start all the same, answer, and only then show the error."""
+    if not module.complaint:
+        return plan
+    name = json.dumps(module.path, ensure_ascii=False)  # in double quotes, which the shell's single ones leave alone
+    code = f'compile(open({name}, "rb").read(), {name}, "exec")'
+    plan = dataclasses.replace(plan, start=f"python -c {quote(code)} && {plan.start}")
+    return _because(plan, "start", f"{module.complaint}; the project's own Python has the last word")
+
+
 def _rooted(tree: Tree, plan: Plan, module: Module) -> Plan:
     """Put the folder that imports are meant from on the search path; a script has its own there already."""
     root = source.search_path(tree, module)
@@ -153,6 +178,11 @@ def _belongs(tree: Tree, path: str) -> bool:
     return install.has_manifest(tree) or tree.has(f"{top}/__init__.py") or top == "src"
 
 
+def _main_module(tree: Tree) -> Module | None:
+    file = _main_file(tree)
+    return source.read(file, tree.text(file)) if file else None
+
+
 def _main_file(tree: Tree) -> str | None:
     """A file with a usual name, else one with a main part, else any beside a manifest."""
     files = [name for name in source.candidates(tree) if "/" not in name or name == "src/main.py"]
@@ -166,6 +196,8 @@ def _kind(module: Module) -> tuple[Kind, str]:
     bot = module.imported(*_BOTS)
     if bot:
         return "worker", f"{module.path} imports {bot}"
+    if module.complaint:
+        return "server", f"{module.complaint}, and its start says so"
     if _PORT.search(module.text):
         return "server", f"{module.path} reads PORT"
     return "cli", f"{module.path} serves no HTTP"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 
-from runners.frameworks.python import source
+from runners.frameworks.python import install, source
 from runners.frameworks.python.rows import FACTORY, NAMING, ROWS, Row
 from runners.frameworks.python.source import Made, Module
 from runners.frameworks.tree import Tree, stem
@@ -22,6 +22,7 @@ class Hit:
     name: str  # of the app object or its factory; "" for a script
     line: int | None
     factory: bool = False
+    guessed: bool = False  # by the file's name and the manifest: the file can't be parsed
     evidence: str = ""
 
 
@@ -35,7 +36,17 @@ def find(tree: Tree, wanted: Callable[[Hit], bool]) -> list[Hit]:
         found += [hit for module in new for hit in _of(tree, module)]
         if any(hit.row.name and hit.row.makes and wanted(hit) for hit in found):
             break
+    else:
+        found = _with_guesses(tree, found)
     return [hit for hit in sorted(found, key=lambda hit: _rank(hit, modules)) if wanted(hit)]
+
+
+def _with_guesses(tree: Tree, found: list[Hit]) -> list[Hit]:
+    """No file makes an app.  One that can't be parsed may: then a script is only believed by its name."""
+    guesses = list(_guesses(tree))
+    if any(guess.row.makes for guess in guesses):
+        found = [hit for hit in found if hit.row.makes or stem(hit.module.path) in source.ORDER]
+    return found + guesses
 
 
 def _of(tree: Tree, module: Module) -> Iterator[Hit]:
@@ -66,6 +77,29 @@ def _scripts(module: Module) -> Iterator[Hit]:
         line = module.line_of(row.calls) if row.calls else None
         yield Hit(row, module, "", line, evidence=f"imports {name}" + (" and starts it" if row.calls else ""))
         return
+
+
+def _guesses(tree: Tree) -> Iterator[Hit]:
+    """Files with an entry's name that can't be parsed: what the manifest asks for says what they would serve."""
+    usual = (name for name in source.candidates(tree) if stem(name) in source.ORDER)
+    broken = [module for name in usual if (module := source.read(name, tree.text(name))).broken]
+    asked = install.needs(tree) if broken else None
+    row = _asked(asked.names) if asked else None
+    if row:
+        told = f"it can't be parsed, has a usual name, and {row.package} is asked for"
+        yield from (Hit(row, one, _likely(one, row), None, guessed=True, evidence=told) for one in broken)
+
+
+def _asked(names: frozenset[str]) -> Row | None:
+    """The strongest framework among the packages of a manifest."""
+    return next((row for row in ROWS if row.package and install.normal(row.package) in names), None)
+
+
+def _likely(module: Module, row: Row) -> str:
+    """The name that the framework's class is called for, where that can still be read; `app` otherwise."""
+    classes = {made.rpartition(".")[2] for made in row.makes}
+    named = (name for name, made in module.objects.items() if made.callee.rpartition(".")[2] in classes)
+    return next(named, "app") if row.makes else ""
 
 
 def _maker(module: Module, made: Made) -> Row | None:
@@ -112,4 +146,4 @@ def _rank(hit: Hit, modules: list[Module]) -> tuple[object, ...]:
     if stem(path) in (f"{hit.row.name}_app", "Home", "home"):
         order = 0
     plain = hit.row.name is None
-    return helper, plain, depth, hit.factory, order, name, hit.name not in _USUAL, ROWS.index(hit.row)
+    return helper, plain, hit.guessed, depth, hit.factory, order, name, hit.name not in _USUAL, ROWS.index(hit.row)

@@ -10,6 +10,7 @@ from shlex import quote
 from typing import Any
 
 from runners.base import Plan
+from runners.frameworks.manifest import toml_fault
 from runners.frameworks.python import locks
 from runners.frameworks.python.rows import SERVERS
 from runners.frameworks.tree import Tree, folder_of
@@ -49,7 +50,9 @@ class Needs:
 
 
 def needs(tree: Tree) -> Needs | None:
-    """Read the strongest manifest: a lock, then requirements, then looser ones.  None: the project has none."""
+    """Read the strongest manifest: a lock, then requirements, then looser ones.  None: the project has none.
+
+    Raises NotDetected when that one can't be read."""
     return next((found for source in SOURCES if (found := source(tree))), None)
 
 
@@ -107,10 +110,18 @@ def table(raw: dict[str, Any], *keys: str) -> dict[str, Any]:
     return raw
 
 
+def _raw(tree: Tree, name: str) -> dict[str, Any]:
+    """A TOML manifest that there is no other beside.  Raises NotDetected when it is broken."""
+    fault = toml_fault(tree, name)
+    if fault:
+        raise fault
+    return tree.toml(name)
+
+
 def _uv(tree: Tree) -> Needs | None:
     if not (tree.has("uv.lock") and tree.has("pyproject.toml")):
         return None
-    raw = tree.toml("pyproject.toml")
+    raw = _raw(tree, "pyproject.toml")
     names = _project_names(raw)
     locked = set(re.findall(r'^name = "([^"]+)"', tree.text("uv.lock"), re.MULTILINE))
     stale = sorted(name for name in names if name not in locked)
@@ -201,9 +212,7 @@ def _with_includes(tree: Tree, name: str) -> tuple[str, ...]:
 
 
 def _pyproject(tree: Tree) -> Needs | None:
-    raw = tree.toml("pyproject.toml")
-    if not raw:
-        return None
+    raw = _raw(tree, "pyproject.toml")
     if table(raw, "project"):
         return _standard(raw)
     entries = table(raw, "tool", "poetry", "dependencies")
@@ -226,7 +235,7 @@ def _standard(raw: dict[str, Any]) -> Needs:
 def _pipfile(tree: Tree) -> Needs | None:
     if not tree.has("Pipfile"):
         return None
-    return _loose("pipenv", "Pipfile", table(tree.toml("Pipfile"), "packages"))
+    return _loose("pipenv", "Pipfile", table(_raw(tree, "Pipfile"), "packages"))
 
 
 def _loose(manager: str, evidence: str, wanted: dict[str, Any]) -> Needs:

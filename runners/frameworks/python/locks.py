@@ -18,18 +18,10 @@ def from_toml(lock: Mapping[str, Any]) -> str | None:
     if not isinstance(packages, list):
         return None
     old_hashes = _table(_table(lock, "metadata"), "files")
-    lines = []
-    for package in packages:
-        if not isinstance(package, dict) or not {"main", "default"} & _groups(package):
-            continue
-        if package.get("optional") is True or "version" not in package or "name" not in package:
-            continue
-        if _table(package, "source").get("type") in ("directory", "git", "file", "url") or package.get("path"):
-            return None
-        files = package.get("files") or old_hashes.get(package["name"]) or []
-        hashes = [str(file["hash"]) for file in files if isinstance(file, dict) and "hash" in file]
-        lines.append(_line(f"{package['name']}=={package['version']}", _marker(package), hashes))
-    return "".join(sorted(set(lines)))
+    wanted = [package for package in packages if isinstance(package, dict) and _is_main(package)]
+    if any(map(_lies_elsewhere, wanted)):
+        return None
+    return "".join(sorted({_pinned(package, old_hashes) for package in wanted}))
 
 
 def from_pipfile(text: str) -> str | None:
@@ -46,6 +38,23 @@ def from_pipfile(text: str) -> str | None:
         return "".join(sorted(lines))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _is_main(package: Mapping[str, Any]) -> bool:
+    """It is installed for the program itself, always."""
+    named = "version" in package and "name" in package
+    return named and package.get("optional") is not True and not _groups(package).isdisjoint({"main", "default"})
+
+
+def _lies_elsewhere(package: Mapping[str, Any]) -> bool:
+    return _table(package, "source").get("type") in ("directory", "git", "file", "url") or bool(package.get("path"))
+
+
+def _pinned(package: Mapping[str, Any], old_hashes: Mapping[str, Any]) -> str:
+    files = package.get("files") or old_hashes.get(str(package["name"]))
+    listed = files if isinstance(files, list) else []
+    hashes = [str(file["hash"]) for file in listed if isinstance(file, dict) and "hash" in file]
+    return _line(f"{package['name']}=={package['version']}", _marker(package), hashes)
 
 
 def _groups(package: Mapping[str, Any]) -> set[str]:
@@ -81,11 +90,15 @@ def requirement(name: str, wanted: object) -> str | None:
     extras = ",".join(map(str, wanted.get("extras", ())))
     name = f"{name}[{extras}]" if extras else name
     if "git" in wanted:
-        ref = wanted.get("rev") or wanted.get("tag") or wanted.get("branch") or wanted.get("ref")
-        return f"{name} @ git+{wanted['git']}{f'@{ref}' if ref else ''}"
+        return _from_git(name, wanted)
     found = requirement(name, str(wanted.get("version", "*")))
     marker = wanted.get("markers")
     return f"{found} ; {marker}" if found and marker else found
+
+
+def _from_git(name: str, wanted: Mapping[str, Any]) -> str:
+    ref = next((wanted[key] for key in ("rev", "tag", "branch", "ref") if wanted.get(key)), None)
+    return f"{name} @ git+{wanted['git']}{f'@{ref}' if ref else ''}"
 
 
 def _range(text: str) -> str:

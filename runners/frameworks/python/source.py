@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
+import itertools
 import re
 import warnings
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from runners.frameworks.tree import ASIDE, Tree, folder_of, stem
 
@@ -15,12 +18,12 @@ ASIDE_FILE = re.compile(
 )
 MAX_FILES = 150
 MAX_DEPTH = 3  # folders down
-MAX_PARSED = 200_000  # characters of one file that are parsed; a longer one is read line by line
+MAX_PARSED = 200_000  # characters of one file that are parsed as a whole; a longer one is read in parts
+MAX_PARTS = 2000  # of a file that can't be parsed as a whole
+MAX_PART = 20_000  # characters; a longer one is a table, or broken
 
-_OBJECT = re.compile(r"^(\w+)\s*(?::[^=\n]+)?=\s*([\w.]+)\(", re.MULTILINE)
-_IMPORT = re.compile(
-    r"^[ \t]*(?:from\s+([\w.]+)\s+import\s+([^\n(#]+)|import\s+([\w.]+)(?:\s+as\s+(\w+))?)", re.MULTILINE
-)
+# Where a statement of the file's own level begins.
+_PART = re.compile(r"^(?=[A-Za-z_@])(?!(?:else|elif|except|finally)\b)", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,12 +34,20 @@ class Made:
     line: int
 
 
+class Broken(NamedTuple):
+    """Why a file is no Python, as far as this Python knows."""
+
+    line: int | None
+    words: str
+
+
 @dataclasses.dataclass(slots=True)
 class Module:
     """One file, as far as detection wants to know it."""
 
     path: str
     text: str
+    broken: Broken | None = None
     aliases: dict[str, str] = dataclasses.field(default_factory=dict)  # local name -> dotted name
     imports: set[str] = dataclasses.field(default_factory=set)  # dotted names of modules
     up: int = 0  # the highest level of a relative import
@@ -49,6 +60,14 @@ class Module:
     def dotted(self) -> str:
         """`app/main.py` -> `app.main`, `app/__init__.py` -> `app`."""
         return self.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+    @property
+    def complaint(self) -> str:
+        """`app.py line 2 can't be read as Python: invalid syntax`; "" when it can."""
+        if self.broken is None:
+            return ""
+        at = f"{self.path} line {self.broken.line}" if self.broken.line else self.path
+        return f"{at} can't be read as Python: {self.broken.words}"
 
     def imported(self, *names: str) -> str | None:
         """Which of these modules (or something below one) is imported."""
@@ -79,25 +98,45 @@ def modules(tree: Tree, naming: re.Pattern[str], depth: int) -> list[Module]:
 
 
 def read(path: str, text: str) -> Module:
-    """Never raises: a file that this Python can't parse is read line by line instead."""
+    """Never raises: of a file that this Python can't parse as a whole, the statements that it can are read."""
     module = Module(path, text)
-    if len(text) > MAX_PARSED:
-        _read_lines(module)
-        return module
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            parsed = ast.parse(text)
-        for node in ast.walk(parsed):
-            _take_import(module, node)
-        for statement in _top(parsed.body):
-            _take(module, statement)
-        for statement in filter(_is_guard, parsed.body):
-            calls = (node.func for node in ast.walk(statement) if isinstance(node, ast.Call))
-            module.guarded_calls += [name for call in calls if (name := _dotted(module, call))]
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        _read_lines(module)
+    if len(text) <= MAX_PARSED:
+        try:
+            _take_all(module, text)
+        except (SyntaxError, ValueError) as error:
+            module.broken = Broken(getattr(error, "lineno", None), getattr(error, "msg", str(error)))
+        except (RecursionError, MemoryError):
+            pass
+        else:
+            return module
+    for line, part in _parts(text):
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            _take_all(module, part, line)
     return module
+
+
+def _parts(text: str) -> Iterator[tuple[int, str]]:
+    """The statements of a file's own level, each with the number of lines above it."""
+    line = 0
+    for part in itertools.islice(_PART.split(text), MAX_PARTS):
+        if len(part) <= MAX_PART:
+            yield line, part
+        line += part.count("\n")
+
+
+def _take_all(module: Module, text: str, line: int = 0) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        parsed = ast.parse(text)
+    if line:
+        ast.increment_lineno(parsed, line)
+    for node in ast.walk(parsed):
+        _take_import(module, node)
+    for statement in _top(parsed.body):
+        _take(module, statement)
+    for statement in filter(_is_guard, parsed.body):
+        calls = (node.func for node in ast.walk(statement) if isinstance(node, ast.Call))
+        module.guarded_calls += [name for call in calls if (name := _dotted(module, call))]
 
 
 def _top(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
@@ -201,23 +240,6 @@ def _calls_returned(module: Module, function: ast.FunctionDef) -> Iterator[Made]
     for node in nodes:
         if isinstance(node, ast.Call) and (callee := _dotted(module, node.func)):
             yield Made(callee, function.lineno)
-
-
-def _read_lines(module: Module) -> None:
-    for base, names, plain, alias in _IMPORT.findall(module.text):
-        module.imports.add(base or plain)
-        if plain:
-            module.aliases[alias or plain.split(".")[0]] = plain if alias else plain.split(".")[0]
-        for name in names.split(","):
-            words = name.split()
-            if words == ["*"]:
-                module.stars.add(base)
-            elif words:
-                module.aliases[words[-1]] = f"{base}.{words[0]}"
-    for found in _OBJECT.finditer(module.text):
-        head, _, tail = found.group(2).partition(".")
-        callee = ".".join(filter(None, [module.aliases.get(head, head), tail]))
-        module.objects[found.group(1)] = Made(callee, module.text.count("\n", 0, found.start()) + 1)
 
 
 def search_path(tree: Tree, module: Module) -> str:

@@ -36,6 +36,27 @@ def test_detect_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "Procfile" in capsys.readouterr().out
 
 
+def test_detect_shows_each_service_with_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in ("api", "web"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "app.py").write_text("import flask\napp = flask.Flask(__name__)\n")
+
+    assert run("detect", str(tmp_path)) == 0
+    said = capsys.readouterr().out
+    assert "2 services: flask in web/, flask in api/" in said
+    assert said.index("\nflask in web/") < said.index("\nflask in api/")
+
+
+def test_detect_shows_a_projects_own_words_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "Procfile").write_text("web: run --with=uvicorn[standard] \x1b[31m[bold]red\n")
+
+    assert run("detect", str(tmp_path)) == 0
+    said = capsys.readouterr().out
+    assert "uvicorn[standard]" in said
+    assert "[bold]red" in said
+    assert "\x1b" not in said
+
+
 def test_a_folder_with_nothing_in_it_ends_with_one_and_what_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
