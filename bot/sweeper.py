@@ -89,15 +89,17 @@ class Sweeper:
             _log.warning("SLIPWAY_AUDIT_REPOSITORY names %s, which is not served here", where)
             return
         repository = self._github.repository(project.installation_id, project.id, project.full_name)
-        said = {
-            "title": "Checkpoint of the books",
-            "summary": "How far Slipway's books have come, signed.",
-            "text": line,
-        }
         try:
             sha = await repository.branch_head(project.default_branch)
             await repository.create_check(
-                "slipway/audit", sha, "audit", status="completed", conclusion="success", **said
+                "slipway/audit",
+                sha,
+                "audit",
+                status="completed",
+                conclusion="success",
+                title="Checkpoint of the books",
+                summary="How far Slipway's books have come, signed.",
+                text=line,
             )
         except (GitHubDown, GitHubRefused, TryLater) as error:
             _log.warning("the checkpoint is in the file only, GitHub did not take it: %s", error)
