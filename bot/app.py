@@ -119,10 +119,9 @@ def _dispatch(service: Service) -> Callable[[Delivery], Awaitable[None]]:
             await handlers.handle(event, service)
         except TryLater:
             raise
-        except Exception as error:  # whatever it was: after the last try its check has to end
+        except Exception as error:  # whatever it was: after the last try its check has to end, its command too
             if delivery.failures >= len(deliveries.RETRIES):
-                await service.previews.refresh.abandon(delivery.guid, str(error) or type(error).__name__)
-                await service.releases.abandon(delivery.guid, str(error) or type(error).__name__)
+                await handlers.abandon(event, service, str(error) or type(error).__name__)
             raise
 
     return dispatch
