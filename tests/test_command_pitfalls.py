@@ -400,7 +400,7 @@ async def test_a_closed_pull_request_is_not_promoted(home: House) -> None:
     said = await refused(home, number, "/promote production", "meg")
 
     assert said["state"] == "refused"
-    assert (await refused(home, number, "/preview", "bob"))["reason_code"] == "not_open"
+    assert (await refused(home, number, "/preview", "bob"))["reason_code"] == "closed"
     await nothing_is_released(home)
 
 
