@@ -123,14 +123,13 @@ def _dispatch(service: Service) -> Callable[[Delivery], Awaitable[None]]:
             await handlers.handle(event, service)
         except TryLater:
             raise
-        except Exception as error:  # whatever it was: after the last try its check has to end
+        except Exception as error:  # whatever it was: after the last try its check has to end, its command too
             last = delivery.failures >= len(deliveries.RETRIES)
             if last and isinstance(error, GitHubDown) and service.clock() < delivery.received_at + OUTAGE_SECONDS:
                 until = dt.datetime.fromtimestamp(service.clock() + AGAIN_SECONDS, dt.UTC)
                 raise TryLater(str(error), until) from error
             if last:
-                await service.previews.refresh.abandon(delivery.guid, str(error) or type(error).__name__)
-                await service.releases.abandon(delivery.guid, str(error) or type(error).__name__)
+                await handlers.abandon(event, service, str(error) or type(error).__name__)
             raise
 
     return dispatch

@@ -24,6 +24,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".slipway"), alias="SLIPWAY_HOME")
     database_url: str | None = None
     audit_anchor: Path | None = Field(None, alias="SLIPWAY_AUDIT_ANCHOR")
+    audit_repository: str | None = Field(None, alias="SLIPWAY_AUDIT_REPOSITORY", pattern=r"^[^/\s]+/[^/\s]+$")
     base_url: str | None = Field(None, alias="SLIPWAY_BASE_URL")
     preview_domain: str = Field("localhost", alias="SLIPWAY_PREVIEW_DOMAIN")
     runner: Literal["auto", "docker", "process"] = Field("auto", alias="SLIPWAY_RUNNER")

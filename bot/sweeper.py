@@ -21,7 +21,7 @@ from bot.github.shapes import Malformed, pull_of, repository_of
 from bot.models import Delivery, Deployment, Installation, Project, PullRequest, State
 from bot.service import Service
 from bot.settings import Settings
-from bot.store import audit, commands, deliveries, deployments, releases
+from bot.store import audit, commands, deliveries, deployments, releases, rows
 from bot.store.anchor import Anchor
 from runners.base import Instance, Runner, RunnerError
 
@@ -91,7 +91,32 @@ class Sweeper:
 
     async def anchor(self) -> None:
         """Write down, where nobody here can change it, how far the books have come."""
-        await self._anchor.note(await self._store.read(audit.head), self._clock())
+        line = await self._anchor.note(await self._store.read(audit.head), self._clock())
+        where = self._settings.audit_repository
+        if line is not None and where is not None:
+            await self._show(line, where)
+
+    async def _show(self, line: str, where: str) -> None:
+        """The same checkpoint as a check run at GitHub, where whoever has this machine can't take it back."""
+        project = await self._store.read(rows.project_named, where)
+        if project is None:
+            _log.warning("SLIPWAY_AUDIT_REPOSITORY names %s, which is not served here", where)
+            return
+        repository = self._github.repository(project.installation_id, project.id, project.full_name)
+        try:
+            sha = await repository.branch_head(project.default_branch)
+            await repository.create_check(
+                "slipway/audit",
+                sha,
+                "audit",
+                status="completed",
+                conclusion="success",
+                title="Checkpoint of the books",
+                summary="How far Slipway's books have come, signed.",
+                text=line,
+            )
+        except (GitHubDown, GitHubRefused, TryLater) as error:
+            _log.warning("the checkpoint is in the file only, GitHub did not take it: %s", error)
 
     def _due(self, row: Deployment, now: float, kept: set[tuple[int, int]]) -> Errand | None:
         rested = now - row.active_at

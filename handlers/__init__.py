@@ -49,6 +49,17 @@ HANDLERS: dict[str, Handler] = {
 _log = logging.getLogger(__name__)
 
 
+async def abandon(event: Event, service: Service, reason: str) -> None:
+    """The last try failed by a fault of ours or of the machine: nobody waits for it any longer."""
+    await service.previews.refresh.abandon(event.guid, reason)
+    if event.name == "issue_comment":
+        await issue_comment.abandon(event, service, reason)
+    elif event.name == "check_run":
+        await service.releases.abandon(f"command:{event.guid}", reason)
+    elif event.payload.get("ident") and event.name != "slipway.answer":
+        await answer.after_work(event, service, done=False)
+
+
 async def handle(event: Event, service: Service) -> None:
     """Run the event's handler; one without a handler, or that lacks what it must have, changes nothing."""
     handler = HANDLERS.get(event.name)

@@ -48,8 +48,12 @@ class Heard:
 
 def spelled(command: Command) -> str:
     """A command as we understood it, in one line."""
-    flags = (f"--{name}={value}" if value else f"--{name}" for name, value in command.flags.items())
-    return " ".join([f"/{command.verb}", *command.args, *flags])
+    flags = (f"--{name}={_quoted(value)}" if value else f"--{name}" for name, value in command.flags.items())
+    return " ".join([f"/{command.verb}", *map(_quoted, command.args), *flags])
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"' if " " in word or not word else word
 
 
 def stranger(role: Role | Unknown, private: bool) -> bool:

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from bot import slash
+from bot import errands, slash
 from bot.audit import Entry
 from bot.github.shapes import project_of
+from bot.messages.commands import fault
 from bot.models import Project
 from bot.releases.ask import Actor
 from bot.service import Event, Service
@@ -55,6 +56,16 @@ async def _created(event: Event, service: Service) -> None:
         comment_hash=_digest(body),
     )
     await bus.hear(heard, service)
+
+
+async def abandon(event: Event, service: Service, reason: str) -> None:
+    """The command failed by a fault of ours: what it had begun ends, and who wrote it is told."""
+    ident, project = _map(event.payload, "comment").get("id"), project_of(event.payload)
+    number = _map(event.payload, "issue").get("number")
+    if isinstance(ident, int) and isinstance(number, int) and await service.store.read(commands.known, str(ident)):
+        await service.releases.abandon(f"command:{ident}", reason)
+        told = errands.answer(project.id, number, str(ident), comment=ident, reaction="-1", body=fault(str(ident)))
+        await service.store.write(commands.end, str(ident), None, None, (told,), service.clock())
 
 
 async def _changed(event: Event, service: Service) -> None:

@@ -12,9 +12,10 @@ import pytest
 from sqlmodel import Session, select
 
 from bot import cli
+from bot.audit import read_anchor
 from bot.models import Deployment
 from bot.store import audit
-from tests.house import SERVER, House, eventually, house
+from tests.house import PAGE, SERVER, House, eventually, house
 
 pytestmark = pytest.mark.slow
 ENDS = {"live": "live", "replaced": "live", "asleep": "asleep", "removed": "closed", "failed": "failed"}
@@ -62,18 +63,40 @@ def _no(*_args: object) -> int:
     return 2
 
 
+async def test_a_checkpoint_is_shown_at_github_when_a_repository_is_named(tmp_path: Path) -> None:
+    async with house(tmp_path, SLIPWAY_AUDIT_REPOSITORY="acme/shop") as home:
+        number = await home.propose(PAGE)
+        await home.says(number, "is live")
+        await home.stop()
+        await home.start()
+        pull = home.github.hub.pull(home.repo, number)
+
+        async def shown() -> str | None:
+            runs = home.github.hub.repo(home.repo).checks.values()
+            found = [one.text for one in runs if one.name == "slipway/audit" and one.suite.sha != pull.head_sha]
+            return found[0] if found else None
+
+        line = await eventually(shown)
+        assert line in (home.settings.home / "audit.anchor").read_text()
+        assert [mark.seq for mark in read_anchor([line])] == [len(await eventually(lambda: _said(home)))]
+
+
 async def _there(path: Path) -> bool | None:
     return (await asyncio.to_thread(path.exists) and path.stat().st_size > 0) or None
 
 
-async def _until_gone(home: House) -> list[dict[str, Any]] | None:
-    """What the books say, once they say that nothing is left."""
+async def _said(home: House) -> list[dict[str, Any]]:
     assert home.service is not None
 
     def read(session: Session) -> list[dict[str, Any]]:
         return [json.loads(line.payload) for line in audit.lines(session)]
 
-    said = await home.service.store.read(read)
+    return await home.service.store.read(read)
+
+
+async def _until_gone(home: House) -> list[dict[str, Any]] | None:
+    """What the books say, once they say that nothing is left."""
+    said = await _said(home)
     return said if said[-1]["what"] == "preview.gone" and said[-1]["after"]["verified"] else None
 
 

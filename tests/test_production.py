@@ -70,8 +70,8 @@ async def ask(home: House, number: int, who: str = "mia", **words: object) -> As
     project = await home.service.store.read(deployments.project, repo.id)
     assert project is not None
     actor = Actor(user.id, user.login, "person", "comment")
-    fields = {"environment": "production", "target": None, "reason": None, "guid": f"ask-{next(_guids)}"}
-    return Ask(project=project, number=number, actor=actor, received_at=time.time(), **(fields | words))  # type: ignore[arg-type]
+    told = Ask(project, number, "production", None, None, actor, f"ask-{next(_guids)}", time.time())
+    return dataclasses.replace(told, **words)  # type: ignore[arg-type]
 
 
 async def promote(home: House, number: int, who: str = "mia", **words: object) -> Outcome:
@@ -219,7 +219,7 @@ async def test_push_after_comment_is_refused(home: House) -> None:
 
 
 async def test_nothing_displayed_is_refused(home: House) -> None:
-    before = time.time()
+    before = time.time() - 1
     number = await proposed(home, says("one"))
 
     outcome = await promote(home, number, received_at=before)
@@ -292,7 +292,7 @@ async def test_production_that_died_runs_again(home: House) -> None:
     row = await stage(home, Stage.VERIFIED)
     assert row.instance is not None
 
-    os.killpg(int(row.instance["id"]), signal.SIGKILL)
+    os.killpg(int(row.instance["id"].split(":")[0]), signal.SIGKILL)
 
     await home.shows(MAIN, "hello one")
     assert (await books(home))[0].generation == 1

@@ -48,6 +48,12 @@ class Repository:
         """A token that reads this repository's code, good for five minutes at least."""
         return await self._token(CODE)
 
+    async def branch_head(self, branch: str) -> str:
+        """The commit that a branch is at."""
+        url = "/repos/{owner}/{repo}/branches/{branch}"
+        found = await self._api(CODE).one(url, **self._names, branch=branch)
+        return str(found["commit"]["sha"])
+
     # ---- pull requests
 
     async def pull(self, number: int) -> dict[str, Any]:

@@ -63,6 +63,12 @@ def answer(ident: str, said: str, body: str, objections: Sequence[Objected] = ()
     return _answer(ident, _twin("answered", said, None, objections, None), [body])
 
 
+def fault(ident: str) -> str:
+    """It failed, and the fault is ours."""
+    words = "This failed because of a fault of Slipway or of its machine; its log says more."
+    return refusal(ident, "The command", words, "internal", after="Write the command again.")
+
+
 def hint(ident: str, said: str, words: str) -> str:
     """Nearly a command: nothing was run."""
     twin = _twin("hint", said, "unknown_command", (), None)

@@ -27,17 +27,17 @@ class Anchor:
         self._path, self._home = path, home
         self._seq, self._at = 0, float("-inf")  # of the newest checkpoint of this run; the first comes at once
 
-    async def note(self, head: AuditEntry | None, now: float) -> bool:
-        """Write a checkpoint when one is due; whether it was.  Raises OSError when the file can't be written."""
+    async def note(self, head: AuditEntry | None, now: float) -> str | None:
+        """Write a checkpoint when one is due and return its line.  Raises OSError when the file can't be written."""
         if head is None or head.seq == self._seq:
-            return False
+            return None
         if head.seq - self._seq < EVERY_LINES and now - self._at < EVERY_SECONDS:
-            return False
-        await asyncio.to_thread(self._append, Checkpoint(head.seq, head.digest, int(now)))
+            return None
+        line = await asyncio.to_thread(self._append, Checkpoint(head.seq, head.digest, int(now)))
         self._seq, self._at = head.seq, now
-        return True
+        return line
 
-    def _append(self, mark: Checkpoint) -> None:
+    def _append(self, mark: Checkpoint) -> str:
         line = sign(mark, key_of(self._home))
         file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
@@ -47,6 +47,7 @@ class Anchor:
             os.fsync(file)
         finally:
             os.close(file)
+        return line
 
 
 def key_of(home: Path) -> Ed25519PrivateKey:

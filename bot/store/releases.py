@@ -20,7 +20,7 @@ from bot.store.environments import Hold, Lease, No, barred, count_up, environmen
 from bot.store.rows import set_route
 
 GOOD = (Stage.VERIFIED, Stage.SUPERSEDED)  # may be returned to; what was VERIFIED stays so when it is replaced
-GRACE_SECONDS = 1.0  # a comment that GitHub has, and shows, is known to us no later
+GRACE_SECONDS = 0.3  # a comment that GitHub has, and shows, is known to us no later
 SAMPLES_KEPT = 120
 
 
@@ -214,7 +214,7 @@ def conclude(
     if row.state is not Stage.VERIFYING or env.release != row.id:
         return False
     row.state, row.failure = stage, dict(failure) if failure else None
-    if hold is not None:
+    if hold is not None and env.hold is None:  # a failed rollback leaves the hold as it is
         set_hold(env, hold, row, now)
         session.add(env)
     session.add(row)

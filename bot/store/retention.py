@@ -17,7 +17,7 @@ def kept(session: Session) -> set[str]:
     digests = {row.artifact for row in session.exec(select(Release).where(Release.state == Stage.RELEASING))}
     for env in session.exec(select(Environment)).all():
         _env, current = look(session, env.project_id, env.name)
-        rows = [*([current] if current else []), *earlier(session, env.project_id, env.name, current)]
+        rows = earlier(session, env.project_id, env.name, current)
         for verified in (True, False):
             of_kind = [row.artifact for row in rows if (row.state is Stage.VERIFIED) is verified]
             digests |= set(list(dict.fromkeys(of_kind))[:KEPT])

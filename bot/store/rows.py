@@ -52,6 +52,13 @@ def projects(session: Session) -> int:
     return session.exec(select(func.count()).select_from(Project).where(Project.state == "active")).one()
 
 
+def project_named(session: Session, full_name: str) -> Project | None:
+    """The repository that has this name today, when we serve it."""
+    owner, _, name = full_name.partition("/")
+    here = select(Project).where(Project.owner == owner, Project.name == name, Project.state == "active")
+    return session.exec(here).first()
+
+
 def alive(session: Session) -> None:
     """Does nothing; as a write it needs the write lock, and so says whether the database can be written."""
     session.execute(text("SELECT 1"))

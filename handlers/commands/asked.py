@@ -19,7 +19,7 @@ from bot.releases.ask import Actor, Ask, Outcome
 from bot.service import Service
 from bot.slash import Command
 
-_SPAN = re.compile(r"(\d{1,5})([smhd])")
+_SPAN = re.compile(r"([0-9]{1,5})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,39}")
 

@@ -24,7 +24,7 @@ async def run(asked: Asked) -> Answer:
         raise Misused(f"{named[0]} is no commit.", USAGE)
     pull = pull_of(await asked.repository.pull(asked.pull.number), asked.project.id)
     if pull.state != "open":
-        return refused("not_open", "The pull request is closed; reopen it first.")
+        return refused("closed", "The pull request is closed; reopen it first.")
     if named and not pull.head_sha.startswith(named[0]):
         words = f"The head is {pull.head_sha[:7]} by now, not {named[0][:7]}."
         return refused("head_moved", words, f"/preview {pull.head_sha}")

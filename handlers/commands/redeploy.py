@@ -15,7 +15,7 @@ async def run(asked: Asked) -> Answer:
     asked.words(0, 0, "/redeploy")
     pull = pull_of(await asked.repository.pull(asked.pull.number), asked.project.id)
     if pull.state != "open":
-        return refused("not_open", "The pull request is closed; reopen it first.")
+        return refused("closed", "The pull request is closed; reopen it first.")
     if pull.fork and not await asked.service.store.read(commands.allowed, asked.project.id, pull.number, pull.head_sha):
         words = "It comes from a fork, and nobody has asked for this commit yet. Read it first."
         return refused("full_commit_required", words, f"/preview {pull.head_sha}")

@@ -48,6 +48,48 @@ def test_a_review_is_in_the_lane_of_its_pull_request() -> None:
     assert route("pull_request_review", pull("submitted", number=None)).key == "11#7"
 
 
+def comment(body: object, action: str = "created", **more: Any) -> dict[str, Any]:
+    return {
+        "action": action,
+        "issue": {"number": 7},
+        "comment": {"body": body},
+        "repository": {"id": 11},
+        "sender": {"type": "User"},
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        ("/promote production", "11@production"),
+        ("\n\n/slipway rollback production --reason=x", "11@production"),
+        ("/hold", "11@production"),
+        ("/freeze staging --for=2d", "11@staging"),
+        ("/cancel", "11#7:command"),
+        ("/redeploy", "11#7:command"),
+        ("talk", "11#7:command"),
+        ("> /promote production", "11#7:command"),
+        (None, "11#7:command"),
+    ],
+)
+def test_a_command_goes_one_at_a_time_where_it_acts_and_waits_for_no_build(body: object, key: str) -> None:
+    order = route("issue_comment", comment(body))
+
+    assert (order.key, order.topic, order.heavy, order.priority) == (key, None, False, -5)
+
+
+def test_an_edited_comment_is_no_command_for_the_queue_either() -> None:
+    assert route("issue_comment", comment("/promote production", "edited")).key == "11#7:command"
+
+
+@pytest.mark.parametrize(("button", "key"), [("promote", "11@production"), ("rebuild", "11@abc"), (7, "11@abc")])
+def test_a_button_is_in_the_lane_of_its_command(button: object, key: str) -> None:
+    pressed = {"requested_action": {"identifier": button}, "check_run": {"head_sha": "abc"}}
+
+    assert route("check_run", {**pull("requested_action"), **pressed}).key == key
+
+
 @pytest.mark.parametrize("bot", [{"sender": {"type": "Bot"}}, {"pull_request": {"number": 7, "user": {"type": "Bot"}}}])
 def test_people_before_bots(bot: dict[str, Any]) -> None:
     assert route("pull_request", pull("opened", **bot)).priority == 10
