@@ -261,7 +261,7 @@ class TestPreviews:
 
     async def test_what_expires_and_what_an_account_takes_away_is_told(self, store: Store) -> None:
         await self._begun(store, "one", SHA)
-        await store.write(deployments.expiring, 1, 2, NOW, "goes", all_of_it=True)
+        await store.write(deployments.expiring, 1, 2, NOW, "goes", states=(*deployments.HOLDING, *deployments.WORKING))
         await store.write(deployments.leave, 5, None, NOW, "goes")
         assert await self._told(store) == ["preview.accepted", "preview.removed", "project.left"]
 
@@ -279,7 +279,7 @@ class TestPreviews:
         deployment = await self._begun(store, "one", SHA)
         await store.write(deployments.go_live, deployment.id, {}, NOW)
         await store.write(deployments.put, deployment.id, State.LIVE, {}, NOW, state=State.ASLEEP)
-        await store.write(deployments.expiring, 1, 2, NOW, all_of_it=False)
+        await store.write(deployments.expiring, 1, 2, NOW, states=deployments.HOLDING)
         assert ["actor" in one for one in await self._entries(store)] == [True, True, False, False]
 
     @pytest.mark.parametrize("payload", [{}, {"sender": None}, {"sender": {"id": "7"}}, {"sender": {"id": 7}}])
