@@ -6,13 +6,18 @@ before it, the command is run again and finds what it has done; killed after it,
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
 import logging
+from collections.abc import Callable
+
+from sqlmodel import Session
 
 from bot import errands
 from bot.audit import Entry
 from bot.errands import Errand
-from bot.errors import GitHubRefused
+from bot.errors import GitHubRefused, TryLater
 from bot.github import Repository
 from bot.github.shapes import pull_of
 from bot.messages import commands as words
@@ -72,18 +77,44 @@ async def hear(heard: Heard, service: Service) -> None:
     if pull is None:
         await service.store.write(commands.end, heard.ident, None, None, (), service.clock())
         return
-    if heard.comment_id is not None:
-        await react(repository, heard.comment_id, "eyes")
+    seen = asyncio.create_task(_see(repository, heard.comment_id))
+    try:
+        end = await _ended(heard, service, repository, pull, role)
+    except BaseException:
+        seen.cancel()
+        raise
+    await seen  # before the answer: 👀 comes first
+    await service.store.write(commands.end, heard.ident, end.entry, end.apply, end.errands, service.clock())
+
+
+async def _see(repository: Repository, comment: int | None) -> None:
+    """👀 beside the work: nobody who waits for a rollback waits for a decoration."""
+    if comment is not None:
+        with contextlib.suppress(TryLater):
+            await react(repository, comment, "eyes")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _End:
+    """What is written when a command has ended, all of it or nothing."""
+
+    entry: Entry | None
+    apply: Callable[[Session], None] | None
+    errands: tuple[Errand, ...]
+
+
+async def _ended(
+    heard: Heard, service: Service, repository: Repository, pull: PullRequest, role: Role | Unknown
+) -> _End:
     if isinstance(heard.said, Hint):
         body = words.hint(heard.ident, heard.line, heard.said.words)
-        told = errands.answer(project.id, heard.number, heard.ident, comment=heard.comment_id, body=body, reaction="-1")
-        await service.store.write(commands.end, heard.ident, None, None, (told,), service.clock())
-        return
+        fields = {"comment": heard.comment_id, "body": body, "reaction": "-1"}
+        return _End(None, None, (errands.answer(heard.project.id, heard.number, heard.ident, **fields),))
     asked = Asked(
         command=heard.said,
         said=spelled(heard.said),
         ident=heard.ident,
-        project=project,
+        project=heard.project,
         pull=pull,
         actor=heard.actor,
         received_at=heard.received_at,
@@ -92,7 +123,10 @@ async def hear(heard: Heard, service: Service) -> None:
         comment_id=heard.comment_id,
         comment_hash=heard.comment_hash,
     )
-    await _end(asked, await _run(asked, role))
+    answer = await _run(asked, role)
+    _log.info("%s by %s: %s", asked.said, asked.actor.login, answer.reason_code or "done")
+    told = () if answer.done is None else (_telling(asked, answer),)
+    return _End(_entry(asked, answer, service.clock()), answer.apply, (*answer.errands, *told))
 
 
 async def _run(asked: Asked, role: Role | Unknown) -> Answer:
@@ -104,15 +138,6 @@ async def _run(asked: Asked, role: Role | Unknown) -> Answer:
         return await spoken.run(asked)
     except Misused as error:
         return refused("usage", str(error), error.usage)
-
-
-async def _end(asked: Asked, answer: Answer) -> None:
-    now = asked.service.clock()
-    told = () if answer.done is None else (_telling(asked, answer),)
-    entry = _entry(asked, answer, now)
-    work = (*answer.errands, *told)
-    await asked.service.store.write(commands.end, asked.ident, entry, answer.apply, work, now)
-    _log.info("%s by %s: %s", asked.said, asked.actor.login, answer.reason_code or "done")
 
 
 async def _pull(service: Service, repository: Repository, project: Project, number: int) -> PullRequest | None:

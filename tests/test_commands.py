@@ -136,6 +136,9 @@ async def test_promote_rollback_and_the_stops_between(home: House) -> None:
     number = await ready(home)
     await ended(home, await write(home, number, "/promote production", "meg"))
     await home.shows(PRODUCTION, "hello one")
+    await ended(home, await write(home, number, "/logs production"))
+    await ended(home, await write(home, number, "/status production"))
+    assert "| production |" in answers(home, number)[-1]
 
     await ended(home, await write(home, number, "/freeze production --for=2d --reason=holidays", "meg"))
     assert (await refused(home, number, "/promote production", "meg"))["reason_code"] == "frozen"
@@ -149,7 +152,7 @@ async def test_promote_rollback_and_the_stops_between(home: House) -> None:
     said = await refused(home, number, "/promote production", "meg")
     assert (said["reason_code"], said["next"]) == ("locked", "/unlock production")
     await ended(home, await write(home, number, "/unlock production", "meg"))
-    assert len(answers(home, number)) == 3
+    assert len(answers(home, number)) == 5
 
 
 async def test_one_command_goes_back(home: House) -> None:

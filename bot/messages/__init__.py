@@ -201,7 +201,7 @@ def _status_line(view: View) -> str:
         case State.REFUSED:
             return f"### ⚪ {sha} was not run"
         case State.CANCELLED if deployment.failure:
-            return f"### ⚪ The build of {sha} was stopped{f'{chr(10) * 2}{old.strip()}' if old else ''}"
+            return f"### ⚪ The build of {sha} was stopped\n\n{old.strip()}".rstrip()
         case State.CANCELLED:
             return f"### ⚪ {sha} was replaced before it was live"
         case state if state.working:

@@ -42,7 +42,7 @@ def remote(release: Release, serves: bool) -> tuple[str, str]:
 
 def block(seen: Production) -> str:
     """The part of the sticky comment."""
-    parts = [_heading(seen), _trouble(seen), _hold(seen)]
+    parts = [_heading(seen), _page(seen), _trouble(seen), _hold(seen)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -79,6 +79,15 @@ def _heading(seen: Production) -> str:
     return f"🚀 **[Production]({seen.url})** serves `{current.sha[:7]}` of {of} · {stands}{how}."
 
 
+def _page(seen: Production) -> str:
+    """What serves is failing and there is nothing good to go back to: somebody is called."""
+    current = seen.current
+    if current is None or not (current.failure or {}).get("paged"):
+        return ""
+    words = inline(str((current.failure or {}).get("message")), 600)
+    return f"🚨 {_mention(current.actor_login)} production needs a person now: {words}"
+
+
 def _trouble(seen: Production) -> str:
     mine, failure = seen.mine, seen.mine.failure or {}
     if mine.state is Stage.ROLLED_BACK:
@@ -89,8 +98,6 @@ def _trouble(seen: Production) -> str:
     lines = [
         f"🔴 `{mine.sha[:7]}` {went} (`{reason_code(seen) or 'failed'}`): {inline(str(failure.get('message')), 600)}"
     ]
-    if failure.get("paged"):
-        lines.append(f"🚨 {_mention(mine.actor_login)} Production needs a person now.")
     if failure.get("samples"):
         lines.append(_samples(failure))
     if failure.get("log"):

@@ -220,8 +220,14 @@ def conclude(
     session.add(row)
     _send(session, errands, now)
     audit.append(session, entry)
-    _changed(session, row)
+    _changed(session, row, *_before(session, row))
     return True
+
+
+def _before(session: Session, row: Release) -> list[Release]:
+    """What served until this release: whoever waits there wants to know how it went on."""
+    query = select(Release).where(Release.project_id == row.project_id, Release.environment == row.environment)
+    return list(session.exec(query.where(Release.generation == (row.generation or 0) - 1)))
 
 
 def revived(

@@ -25,6 +25,6 @@ async def run(asked: Asked) -> Answer:
 async def _of_environment(asked: Asked, name: str) -> Answer:
     for one, release in await asked.service.store.read(commands.environments, asked.project.id):
         if one.name == name and release is not None:
-            text, url = await asked.service.previews.log(release.id)
-            return Answer(True, log_end(release.sha, text, url))
+            text, _url = await asked.service.previews.log(release.id)
+            return Answer(True, log_end(release.sha, text))
     return refused("nothing_there", f"Nothing has been released to {name} yet.", f"/promote {name}")
