@@ -120,6 +120,7 @@ async def _ended(
         received_at=heard.received_at,
         service=service,
         repository=repository,
+        table=COMMANDS,
         comment_id=heard.comment_id,
         comment_hash=heard.comment_hash,
     )

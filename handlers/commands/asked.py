@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from sqlmodel import Session
@@ -50,6 +50,7 @@ class Asked:
     received_at: float
     service: Service
     repository: Repository
+    table: Mapping[str, Spoken]  # all commands, for the one that lists them
     comment_id: int | None = None
     comment_hash: str | None = None
 
