@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from sqlmodel import Session
@@ -48,6 +48,7 @@ class Asked:
     pull: PullRequest
     actor: Actor
     received_at: float
+    table: Mapping[str, Spoken]  # all commands
     service: Service
     repository: Repository
     comment_id: int | None = None

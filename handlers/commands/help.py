@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import handlers.commands
 from bot.messages.commands import manual
 from bot.policy import Role
 from handlers.commands.asked import Answer, Asked, Right
@@ -11,5 +10,5 @@ RIGHT = Right(Role.READ)
 
 
 async def run(asked: Asked) -> Answer:
-    every = handlers.commands.COMMANDS.items()
+    every = asked.table.items()
     return Answer(True, manual((f"/{verb}", one.__doc__ or "", one.RIGHT.words) for verb, one in every))
