@@ -100,7 +100,8 @@ def _key(event: str, payload: Mapping[str, Any], project: int | None, installati
     if event == "check_run" and _word(payload.get("action")) == "requested_action":
         button = _word(_at(payload, "requested_action", "identifier"))
         sha = _word(_at(payload, "check_run", "head_sha"))
-        return f"{project}@{'production' if button in _OF_ENVIRONMENT else sha}"
+        of_environment = button in _OF_ENVIRONMENT
+        return _lane_of_environment(project, "production", button) if of_environment else f"{project}@{sha}"
     if event in ("push", "repository", "delete"):
         return str(project)
     if _is_rerequest(event, _word(payload.get("action"))):
@@ -110,13 +111,18 @@ def _key(event: str, payload: Mapping[str, Any], project: int | None, installati
 
 
 def _lane_of_comment(payload: Mapping[str, Any], project: int) -> str:
-    """What is asked of an environment goes one at a time there; the rest never waits for a build."""
+    """What is asked of an environment goes one at a time there, but the way back waits for nothing that starts; the
+    rest never waits for a build."""
     body = _at(payload, "comment", "body")
     said = _COMMAND.match(body) if isinstance(body, str) and payload.get("action") == "created" else None
     if said and said[1] in _OF_ENVIRONMENT:
-        return f"{project}@{said[2] or 'production'}"
+        return _lane_of_environment(project, said[2] or "production", said[1])
     number = _id(payload, "issue", "number")
     return f"{project}#{number}:command" if number else "issue_comment"
+
+
+def _lane_of_environment(project: int, environment: str, verb: str) -> str:
+    return f"{project}@{environment}{':rollback' if verb == 'rollback' else ''}"
 
 
 def _is_rerequest(event: str, action: str) -> bool:

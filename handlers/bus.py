@@ -80,10 +80,11 @@ async def hear(heard: Heard, service: Service) -> None:
     seen = asyncio.create_task(_see(repository, heard.comment_id))
     try:
         end = await _ended(heard, service, repository, pull, role)
-    except BaseException:
+    except asyncio.CancelledError:
         seen.cancel()
         raise
-    await seen  # before the answer: 👀 comes first
+    finally:
+        await asyncio.wait({seen})  # before the answer: 👀 comes first
     await service.store.write(commands.end, heard.ident, end.entry, end.apply, end.errands, service.clock())
 
 
@@ -118,6 +119,7 @@ async def _ended(
         pull=pull,
         actor=heard.actor,
         received_at=heard.received_at,
+        table=COMMANDS,
         service=service,
         repository=repository,
         table=COMMANDS,

@@ -16,7 +16,7 @@ from sqlmodel import Session, select
 
 from bot.models import Environment, Release, Stage
 from bot.releases import Actor, Ask, Outcome, Watch
-from bot.store import deployments
+from bot.store import deployments, environments, releases
 from tests.house import SERVER, House, eventually, house
 
 pytestmark = pytest.mark.slow
@@ -354,6 +354,45 @@ async def test_a_delivery_tried_again_switches_once(home: House) -> None:
     assert (second.done, second.release) == (True, first.release)
     env, rows = await books(home)
     assert (env.generation, len(rows)) == (1, 1)
+    assert len(list((home.settings.home / "instances").glob("*"))) == 2  # the preview and production
+
+
+async def test_killed_before_the_switch_it_switches_once_and_leaves_one_instance(home: House) -> None:
+    """P25: the row, the lease and the instance of the first life are there; nobody else gets in between."""
+    number = await proposed(home, says("one"))
+    asked, service = await ask(home, number), home.service
+    assert service is not None
+    shown = await service.releases._promote._shown(asked, number)
+    assert shown is not None
+    ground = service.releases.watch._ground
+    artifact = await ground.artifact(shown.artifact)
+    assert artifact is not None
+    await service.store.write(environments.take, asked.project.id, "production", asked.guid, time.time(), 60.0)
+    begun = await service.store.write(
+        releases.begin,
+        Release(
+            delivery=asked.guid,
+            project_id=asked.project.id,
+            environment="production",
+            number=number,
+            deployment=shown.id,
+            sha=shown.sha,
+            artifact=artifact.digest,
+            started_at=time.time(),
+        ),
+    )
+    await ground.start(asked.project, begun, artifact)
+    assert (await promote(home, number)).reason_code == "busy"
+    await home.stop()
+    await home.start()
+
+    assert home.service is not None
+    again = await home.service.releases.promote(asked)
+
+    assert (again.done, again.release) == (True, begun.id)
+    assert (await home.visit(MAIN)).text == "hello one"
+    env, rows = await books(home)
+    assert (env.generation, len(rows), env.lease_claim) == (1, 1, None)
     assert len(list((home.settings.home / "instances").glob("*"))) == 2  # the preview and production
 
 

@@ -48,6 +48,7 @@ class Asked:
     pull: PullRequest
     actor: Actor
     received_at: float
+    table: Mapping[str, Spoken]  # all commands
     service: Service
     repository: Repository
     table: Mapping[str, Spoken]  # all commands, for the one that lists them

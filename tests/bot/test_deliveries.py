@@ -63,7 +63,7 @@ def comment(body: object, action: str = "created", **more: Any) -> dict[str, Any
     ("body", "key"),
     [
         ("/promote production", "11@production"),
-        ("\n\n/slipway rollback production --reason=x", "11@production"),
+        ("\n\n/slipway rollback production --reason=x", "11@production:rollback"),
         ("/hold", "11@production"),
         ("/freeze staging --for=2d", "11@staging"),
         ("/cancel", "11#7:command"),

@@ -10,8 +10,9 @@ import pytest
 from sqlmodel import Session, select
 
 from bot.errors import GitHubDown, GitHubRefused
-from bot.models import Delivery, Deployment, Project, PullRequest, State, Work
+from bot.models import Delivery, Deployment, Environment, Project, PullRequest, Release, Stage, State, Work
 from bot.previews import Previews
+from bot.releases import Releases
 from bot.service import Service
 from bot.settings import Settings
 from bot.store import Store
@@ -124,7 +125,8 @@ def scene(store: Store, tmp_path: Path) -> Scene:
     settings = Settings(SLIPWAY_HOME=tmp_path)
     parts: Any = github
     previews = Previews(settings, store, parts, parts, backend, Nowhere(), parts, lambda: NOW)
-    service = Service(store, parts, parts, previews, lambda: NOW)
+    releases = Releases(settings, store, parts, parts, backend, Nowhere(), lambda: NOW)
+    service = Service(store, parts, parts, previews, releases, lambda: NOW)
     return Scene(store, backend, github, Sweeper(settings, service, backend, lambda: NOW))
 
 
@@ -199,6 +201,56 @@ async def test_what_is_being_started_is_no_stranger(scene: Scene) -> None:
     await scene.sweeper.near()
 
     assert scene.backend.stopped == []
+
+
+def production(state: Stage) -> list[Any]:
+    """What serves, on an instance of its own."""
+    row = Release(
+        id="r1",
+        delivery="g9",
+        project_id=1,
+        environment="production",
+        deployment="d1",
+        sha=SHA,
+        artifact="sha256:x",
+        state=state,
+        generation=1,
+        instance={"id": "box-7", "deployment": "r1", "runner": "fake", "host": "127.0.0.1", "port": 1},
+        started_at=NOW,
+    )
+    return [row, Environment(project_id=1, name="production", generation=1, release="r1")]
+
+
+@pytest.mark.parametrize("state", [Stage.VERIFYING, Stage.VERIFIED])
+async def test_production_is_no_stranger(scene: Scene, state: Stage) -> None:
+    await scene.keep(*production(state))
+    scene.backend.running = [Instance("box-7", "r1", "fake", "127.0.0.1", 1)]
+
+    await scene.sweeper.near()
+    await scene.sweeper.near()
+
+    assert scene.backend.stopped == []
+    assert await scene.errands() == []
+
+
+async def test_production_that_is_gone_is_started_again(scene: Scene) -> None:
+    await scene.sweeper.near()
+    await scene.keep(*production(Stage.VERIFIED))
+
+    await scene.sweeper.near()
+
+    assert await scene.errands() == [("slipway.revive", "revive:r1")]
+
+
+async def test_a_death_under_watch_is_the_watchs_business_unless_we_have_just_started(scene: Scene) -> None:
+    await scene.sweeper.near()
+    await scene.keep(*production(Stage.VERIFYING))
+    await scene.sweeper.near()
+    assert await scene.errands() == []
+
+    scene.sweeper._starting = True
+    await scene.sweeper.near()
+    assert await scene.errands() == [("slipway.revive", "revive:r1")]
 
 
 async def test_a_backend_that_does_not_answer_says_nothing_about_its_instances(scene: Scene) -> None:
