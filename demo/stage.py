@@ -21,6 +21,8 @@ from rich.console import Console
 from rich.text import Text
 
 from demo.github import DemoGitHub
+from runners.base import Unavailable
+from runners.choose import choose
 
 APPS = Path(__file__).parent / "apps"
 SECRET = "only for this machine"  # noqa: S105
@@ -113,12 +115,15 @@ async def stage(folder: Path, console: Console) -> AsyncIterator[Teller]:
         port = _free(8000)
         base = f"http://localhost:{port}"
         github.hook_url = f"http://127.0.0.1:{port}/webhook"
-        async with _slipway(folder, port, served.url, private, http):
-            await _people(github)
-            try:
-                yield Teller(github, base, http, console)
-            finally:
-                await _clear(github)
+        try:
+            async with _slipway(folder, port, served.url, private, http):
+                await _people(github)
+                try:
+                    yield Teller(github, base, http, console)
+                finally:
+                    await _clear(github)
+        finally:
+            await _stop_all(folder / "home")
 
 
 async def _people(github: DemoGitHub) -> None:
@@ -142,6 +147,16 @@ async def _clear(github: DemoGitHub) -> None:
         async with asyncio.timeout(20):
             while any(one.state != "inactive" for repo in repos for one in repo.deployments.values()):
                 await asyncio.sleep(0.05)
+
+
+async def _stop_all(home: Path) -> None:
+    """Production outlives Slipway by design; the demo's must not outlive the demo."""
+    for kind in ("process", "docker"):
+        with contextlib.suppress(Unavailable):
+            runner = await choose(kind, home)
+            for instance in await runner.instances():
+                await runner.stop(instance)
+            await runner.close()
 
 
 @contextlib.asynccontextmanager

@@ -122,7 +122,6 @@ async def _ended(
         table=COMMANDS,
         service=service,
         repository=repository,
-        table=COMMANDS,
         comment_id=heard.comment_id,
         comment_hash=heard.comment_hash,
     )

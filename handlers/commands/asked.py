@@ -51,7 +51,6 @@ class Asked:
     table: Mapping[str, Spoken]  # all commands
     service: Service
     repository: Repository
-    table: Mapping[str, Spoken]  # all commands, for the one that lists them
     comment_id: int | None = None
     comment_hash: str | None = None
 
