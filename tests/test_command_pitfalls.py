@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from bot.messages.commands import ANSWERS
 from bot.store import audit, deliveries
+from demo.github.records import stamp
 from handlers import answer
 from handlers.commands import help as manual
 from handlers.commands.asked import Asked
@@ -74,12 +75,10 @@ async def test_a_comment_that_comes_late_means_what_its_author_saw(home: House) 
     where, home.github.hook_url = home.github.hook_url, None
     comment = await home.github.comment(home.repo, number, "meg", "/promote production")
     home.github.hook_url = where
-    one = home.github.hub.repo(home.repo).comments[comment]
-    one.created_at -= 3600  # that long ago nothing was shown
     await write(home, number, "carry this", "meg")
     late = last_comment(home)
     late["comment"]["id"], late["comment"]["body"] = comment, "/promote production"
-    late["comment"]["created_at"] = "2026-01-01T00:00:00Z"
+    late["comment"]["created_at"] = stamp(home.github.hub.now() - 3600)  # that long ago nothing was shown
 
     assert await send(home, "issue_comment", late) == 202
 
