@@ -42,9 +42,7 @@ class Builds:
             hint = "Add a Procfile with a line such as: web: python app.py"
             raise BuildFailed(str(error), step="detect", hint=hint) from error
 
-    async def make(
-        self, project_id: int, tree: Path, tree_hash: str, plan: Plan, log: Log, *, apart: str = ""
-    ) -> Made:
+    async def make(self, project_id: int, tree: Path, tree_hash: str, plan: Plan, log: Log, *, apart: str = "") -> Made:
         """The artifact of a tree.  Raises BuildFailed.
 
         `apart` names who shares nothing with the project's own builds: what a fork built or cached stays the fork's."""
