@@ -23,6 +23,7 @@ from handlers import bus
 
 # GitHub's stamp is cut to the second and its clock is not ours; what was shown later than that, the author never saw.
 SKEW = 2.0
+LATEST = 7 * 86400.0  # GitHub sends nothing again that is older, so an older stamp is a clock that is wrong
 
 
 async def handle(event: Event, service: Service) -> None:
@@ -124,7 +125,8 @@ def _received(event: Event, comment: Mapping[str, Any]) -> float:
         written = datetime.fromisoformat(str(comment.get("created_at"))).timestamp()
     except ValueError:
         return event.received_at
-    return min(event.received_at, written + SKEW)
+    late = SKEW < event.received_at - written < LATEST
+    return written + SKEW if late else event.received_at
 
 
 def _digest(body: str) -> str:

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 from markdown_it import MarkdownIt
 
-from bot.messages.commands import ANSWERS
 from bot.store import audit, deliveries
+from demo.github.records import stamp
 from handlers import answer
 from handlers.commands import help as manual
 from handlers.commands.asked import Asked
@@ -29,7 +29,6 @@ from tests.talk import (
     ready,
     refused,
     send,
-    staff,
     write,
 )
 
@@ -74,12 +73,10 @@ async def test_a_comment_that_comes_late_means_what_its_author_saw(home: House) 
     where, home.github.hook_url = home.github.hook_url, None
     comment = await home.github.comment(home.repo, number, "meg", "/promote production")
     home.github.hook_url = where
-    one = home.github.hub.repo(home.repo).comments[comment]
-    one.created_at -= 3600  # that long ago nothing was shown
     await write(home, number, "carry this", "meg")
     late = last_comment(home)
     late["comment"]["id"], late["comment"]["body"] = comment, "/promote production"
-    late["comment"]["created_at"] = "2026-01-01T00:00:00Z"
+    late["comment"]["created_at"] = stamp(home.github.hub.now() - 3600)  # that long ago nothing was shown
 
     assert await send(home, "issue_comment", late) == 202
 
@@ -357,13 +354,6 @@ async def test_production_must_be_named(home: House) -> None:
     await nothing_is_released(home)
 
 
-async def test_a_command_waits_for_no_build_of_its_pull_request(home: House) -> None:
-    number = await home.propose({**SERVER, "app.py": "import time; time.sleep(20)\n" + SERVER["app.py"]})
-    await home.says(number, "Starting")
-
-    await ended(home, await write(home, number, "/status"), seconds=5)
-
-
 async def test_hostile_words_come_back_defused(home: House) -> None:
     """P37: what somebody wrote is shown as text, mentions nobody, and closes no marker."""
     number = await live(home)
@@ -402,18 +392,3 @@ async def test_a_closed_pull_request_is_not_promoted(home: House) -> None:
     assert said["state"] == "refused"
     assert (await refused(home, number, "/preview", "bob"))["reason_code"] == "closed"
     await nothing_is_released(home)
-
-
-async def test_strangers_get_silence_and_collaborators_an_answer(home: House) -> None:
-    await staff(home)
-    number = await live(home)
-    stranger = await write(home, number, "/help", "eve")
-    await quiet(home)
-    home.github.grant(home.repo, "eve", "triage")
-
-    said = await refused(home, number, "/teardown", "eve")
-
-    assert reactions(home, stranger) == []
-    assert said["rules"][0]["actual"] == "triage"
-    assert "write" in said["rules"][0]["required"]
-    assert all(ANSWERS in body for body in home.comments(number)[1:])

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.messages.commands import ANSWERS
 from bot.store import deployments
 from tests.house import SERVER, House, eventually, house
-from tests.talk import NO, PRODUCTION, answers, ended, live, quiet, ready, refused, staff, twin, write
+from tests.talk import NO, PRODUCTION, answers, ended, live, quiet, reactions, ready, refused, staff, twin, write
 
 pytestmark = pytest.mark.slow
 SLOW = {**SERVER, "app.py": "import time; time.sleep(20)\n" + SERVER["app.py"]}
@@ -229,3 +230,25 @@ async def test_a_failed_redeploy_ends_with_a_thumb_down(home: House) -> None:
 
     await quiet(home)
     assert answers(home, number) == []
+
+
+async def test_a_command_waits_for_no_build_of_its_pull_request(home: House) -> None:
+    number = await home.propose({**SERVER, "app.py": "import time; time.sleep(20)\n" + SERVER["app.py"]})
+    await home.says(number, "Starting")
+
+    await ended(home, await write(home, number, "/status"), seconds=5)
+
+
+async def test_strangers_get_silence_and_collaborators_an_answer(home: House) -> None:
+    await staff(home)
+    number = await live(home)
+    stranger = await write(home, number, "/help", "eve")
+    await quiet(home)
+    home.github.grant(home.repo, "eve", "triage")
+
+    said = await refused(home, number, "/teardown", "eve")
+
+    assert reactions(home, stranger) == []
+    assert said["rules"][0]["actual"] == "triage"
+    assert "write" in said["rules"][0]["required"]
+    assert all(ANSWERS in body for body in home.comments(number)[1:])

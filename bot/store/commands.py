@@ -64,7 +64,9 @@ def begin_answer(
     row = session.get(Effect, key)
     if row is not None:
         return row.remote_id, False
-    recent = select(func.count()).where(col(Effect.key).startswith(f"reply:{lane}:"), col(Effect.asked_at) > now - span)
+    first, after = f"reply:{lane}:", f"reply:{lane};"  # a range, which the key's index knows; ";" follows ":"
+    ours = (col(Effect.key) >= first) & (col(Effect.key) < after)
+    recent = select(func.count()).where(ours, col(Effect.asked_at) > now - span)
     if session.exec(recent).one() >= most:
         raise TooMany
     session.add(Effect(key=key, asked_at=now))

@@ -1,0 +1,69 @@
+"""What the comment says of production."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.messages.production import Production, block, remote, twin
+from bot.models import Environment, Release, Stage
+
+
+def release(name: str = "a", state: Stage = Stage.VERIFYING, **more: Any) -> Release:
+    words = {"number": 5, "actor_login": "mia", "live_at": 1_800_000_000.0, **more}
+    return Release(
+        id=name, delivery=name, project_id=1, environment="production", deployment="d", sha=name * 40,
+        artifact="sha256:x", state=state, started_at=1.0, **words,
+    )  # fmt: skip
+
+
+def seen(mine: Release, current: Release | None = None, **env: Any) -> Production:
+    environment = Environment(project_id=1, name="production", generation=2, **env)
+    return Production(5, environment, current or mine, mine, "http://main--shop--acme.localhost")
+
+
+@pytest.mark.parametrize(
+    ("state", "serves", "told"),
+    [
+        (Stage.RELEASING, False, "in_progress"),
+        (Stage.VERIFYING, True, "success"),
+        (Stage.INCONCLUSIVE, True, "success"),
+        (Stage.VERIFIED, False, "inactive"),
+        (Stage.ROLLED_BACK, False, "inactive"),
+        (Stage.FAILED, False, "failure"),
+        (Stage.FAILED, True, "failure"),
+    ],
+)
+def test_githubs_deployment(state: Stage, serves: bool, told: str) -> None:
+    found, words = remote(release(state=state), serves)
+    assert found == told
+    assert len(words) <= 140
+
+
+def test_a_failure_shows_its_evidence_and_can_call_nobody() -> None:
+    failure = {
+        "reason_code": "rolled_back",
+        "message": "it failed, @everyone",
+        "samples": [[1_800_000_005.0, "/ does not answer well | <b>"]],
+        "log": "```\n/promote production\n```",
+    }
+    mine = release(state=Stage.FAILED, failure=failure)
+    said = block(
+        seen(mine, release("b"), hold="it failed", hold_by="slipway", hold_at=1_800_000_006.0, hold_release="a")
+    )
+
+    assert "2027-01-15 08:00:05 UTC" in said
+    assert "@everyone" not in said
+    assert "````text" in said
+    assert "Promote the fix, or `/unhold production`" in said
+    assert not any(line.startswith("/") for line in said.split("````text")[0].splitlines())
+    assert twin(seen(mine, release("b")))["reason_code"] == "rolled_back"
+
+
+def test_what_fails_without_a_way_back_calls_the_one_who_released_it() -> None:
+    current = release(state=Stage.FAILED, kind="rollback", failure={"message": "it failed", "paged": True})
+    assert "@mia production needs a person now" in block(seen(release("b", Stage.ROLLED_BACK), current))
+
+    current.actor_login = "mia @everyone"
+    assert "@mia" not in block(seen(release("b", Stage.ROLLED_BACK), current)).split("🚨")[1].split("`")[0]
