@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 PATIENCE = 180.0  # seconds for any one wait: a first install fetches packages
-TICK = 0.002  # seconds between two polls
+TICK = 0.002  # seconds between two polls, and
+SHARE = 0.01  # of the time waited so far, when that is more: polling must not eat the processor that a build needs
 
 
 class Failed(Exception):
@@ -74,10 +75,11 @@ async def shows(port: int, text: str, *, host: str = "127.0.0.1", name: str = "l
 
 async def until(look: Callable[[], Awaitable[bool | None]], what: str, tick: float = TICK) -> None:
     """Look again and again.  Raises Failed."""
+    began = time.perf_counter()
     try:
         async with asyncio.timeout(PATIENCE):
             while not await look():
-                await asyncio.sleep(tick)
+                await asyncio.sleep(max(tick, SHARE * (time.perf_counter() - began)))
     except TimeoutError as error:
         raise Failed(f"waited {PATIENCE:.0f} s for {what}") from error
 

@@ -47,6 +47,7 @@ class Row:
     fetch: Spread | None = None  # the commit alone: fetched into a mirror that is there, and checked out
     run: Spread | None = None  # the finished program alone: started until it answers
     today: Spread | None = None  # clone, docker build, docker run, until it answers
+    compose: Spread | None = None  # the same by docker compose up --build
     steps: Mapping[str, Spread] = dataclasses.field(default_factory=dict)  # where our time went
 
     @property
@@ -67,7 +68,7 @@ class Row:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, in milliseconds."""
-        parts = {name: getattr(self, name) for name in ("ours", "fetch", "run", "today")}
+        parts = {name: getattr(self, name) for name in ("ours", "fetch", "run", "today", "compose")}
         return {
             "app": self.app,
             "case": self.case,
@@ -85,7 +86,7 @@ def table(rows: Sequence[Row]) -> Table:
     made = Table(title="Webhook sent → the new content answers (ms, median, lowest–highest)")
     for name in ("app", "change", "runner"):
         made.add_column(name)
-    for name in ("ours", "fetch", "start", "today", "ours ÷ floor", "today ÷ ours"):
+    for name in ("ours", "fetch", "start", "today", "compose", "ours ÷ floor", "today ÷ ours"):
         made.add_column(name, justify="right")
     before = ""
     for row in rows:
@@ -100,7 +101,7 @@ def cells(row: Row) -> tuple[str, ...]:
     """One row as it is shown; – where there is nothing to compare with."""
     return (
         *(row.app, row.case, row.runner, str(row.ours)),
-        *(_short(row.fetch), _short(row.run), str(row.today) if row.today else "–"),
+        *(_short(row.fetch), _short(row.run), str(row.today) if row.today else "–", _short(row.compose)),
         *(_times(row.over_floor), _times(row.gain)),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 import platform
@@ -25,7 +26,7 @@ from bench.apps import APPS, App, cases, missing
 from bench.commands import PATIENCE, Failed
 from bench.figures import Row, Spread, bars, steps_table, table
 from bench.stage import OWNER, PERSON, Sent, Stage, stage
-from bench.today import PORT, Today
+from bench.today import PORT, Today, builder, has_compose
 from bot.hosts import commit_label, pull_label
 
 BRANCH = "change"
@@ -52,6 +53,8 @@ class Measure:
         await self._mirror.bring(self._house.url(repo), sent.sha)
         if self._today:
             await self._today.live(self._app, self._house.url(repo), BRANCH, version, cold=False)
+            if await asyncio.to_thread(has_compose):
+                await self._today.composed(self._app, self._house.url(repo), BRANCH, version, cold=False)
         for number in range(rounds):
             for case in cases(self._app):
                 await asyncio.sleep(QUIET)
@@ -120,6 +123,9 @@ class Measure:
         if self._today:
             took, image = await self._today.live(app, url, BRANCH, version, cold=case == "cold")
             self._taken[case, "today"].append(took)
+            if await asyncio.to_thread(has_compose):
+                took = await self._today.composed(app, url, BRANCH, version, cold=case == "cold")
+                self._taken[case, "compose"].append(took)
         if app.language == "static" or case == "same":
             return  # there is nothing that would have to be started
         if self._house.runner == "process":
@@ -131,16 +137,37 @@ class Measure:
         spreads = {name: Spread.of(taken) for (which, name), taken in self._taken.items() if which == case}
         ours = spreads.pop("ours")
         assert ours is not None
-        parts = {name: spreads.pop(name, None) for name in ("fetch", "run", "today")}
+        parts = {name: spreads.pop(name, None) for name in ("fetch", "run", "today", "compose")}
         steps = {name: spread for name, spread in spreads.items() if spread}
         return Row(self._app.name, case, self._house.runner, ours, **parts, steps=steps)
 
 
-async def measure(runners: Sequence[str], apps: Sequence[App], rounds: int, told: Console) -> dict[str, Any]:
-    """Everything asked for: rows, and the webhook's own answer.  What was measured before a failure is kept."""
-    rows: list[Row] = []
-    answers: dict[str, Spread | None] = {}
-    error, mark = None, secrets.token_hex(3)
+@dataclasses.dataclass(slots=True)
+class Found:
+    """All that a run of the bench has measured; `error` says why it ended early."""
+
+    rows: list[Row] = dataclasses.field(default_factory=list)
+    answers: dict[str, Spread | None] = dataclasses.field(default_factory=dict)  # runner: webhook → 202
+    loads: list[float] = dataclasses.field(default_factory=list)  # of the machine, before each app
+    error: str | None = None
+
+    def as_json(self, rounds: int) -> dict[str, Any]:
+        """Everything, in milliseconds."""
+        return {
+            "date": time.strftime("%Y-%m-%d"),
+            "rounds": rounds,
+            "machine": {"cpus": os.cpu_count(), "system": platform.system(), "python": platform.python_version()},
+            "loads": self.loads,
+            "builder": builder(),
+            "rows": [row.as_json() for row in self.rows],
+            "webhook": {runner: spread.as_json() for runner, spread in self.answers.items() if spread},
+            "error": self.error,
+        }
+
+
+async def measure(runners: Sequence[str], apps: Sequence[App], rounds: int, told: Console) -> Found:
+    """Everything asked for.  What was measured before a failure is kept."""
+    found, mark = Found(), secrets.token_hex(3)
     folder = Path(tempfile.mkdtemp(prefix="slipway-bench-"))
     try:
         async with floor.engine(mark) as engine, contextlib.AsyncExitStack() as stack:
@@ -153,15 +180,16 @@ async def measure(runners: Sequence[str], apps: Sequence[App], rounds: int, told
                     continue
                 async with stage(folder / runner, runner) as house:
                     for app in apps:
+                        found.loads.append(round(os.getloadavg()[0], 2))
                         with told.status(f"{app.name} on {runner}"):
                             one = Measure(app, house, engine, today, folder / runner / f"floor-{app.name}")
-                            rows += await one.run(rounds)
-                    answers[runner] = Spread.of(await house.accepted(SIGNED))
+                            found.rows += await one.run(rounds)
+                    found.answers[runner] = Spread.of(await house.accepted(SIGNED))
     except (Failed, TimeoutError) as failed:
-        error = str(failed) or type(failed).__name__
+        found.error = str(failed) or type(failed).__name__
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-    return {"rows": rows, "answers": answers, "error": error}
+    return found
 
 
 def main(words: Sequence[str]) -> int:
@@ -174,30 +202,24 @@ def main(words: Sequence[str]) -> int:
         apps.remove(app)
     runners = ("docker", "process") if args.runner == "both" else (args.runner,)
     found = asyncio.run(measure(runners, apps, args.rounds, console))
-    rows: list[Row] = found["rows"]
-    wide = console if console.width >= 120 or console.is_terminal else Console(width=130)
-    wide.print(table(rows))
-    wide.print(steps_table(rows))
-    for runner, spread in found["answers"].items():
-        console.print(f"webhook → 202, {runner}: {spread} ms, {SIGNED} deliveries one after another")
-    for line in bars(rows):
-        console.print(line)
+    _tell(found, console)
     if args.json:
-        args.json.write_text(json.dumps(_as_json(found, args.rounds), indent=1))
-    if found["error"]:
-        console.print(f"\nIt did not end well: {found['error']}", markup=False)
-    return 1 if found["error"] else 0
+        args.json.write_text(json.dumps(found.as_json(args.rounds), indent=1))
+    return 1 if found.error else 0
 
 
-def _as_json(found: dict[str, Any], rounds: int) -> dict[str, Any]:
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "rounds": rounds,
-        "machine": {"cpus": os.cpu_count(), "system": platform.system(), "python": platform.python_version()},
-        "rows": [row.as_json() for row in found["rows"]],
-        "webhook": {runner: spread.as_json() for runner, spread in found["answers"].items() if spread},
-        "error": found["error"],
-    }
+def _tell(found: Found, console: Console) -> None:
+    wide = console if console.is_terminal else Console(width=140)
+    wide.print(table(found.rows))
+    wide.print(steps_table(found.rows))
+    for runner, spread in found.answers.items():
+        console.print(f"webhook → 202, {runner}: {spread} ms, {SIGNED} deliveries one after another")
+    for line in bars(found.rows):
+        console.print(line)
+    if max(found.loads, default=0.0) > (os.cpu_count() or 1):
+        console.print(f"This machine was busy with other things (load {max(found.loads)}): measure again.")
+    if found.error:
+        console.print(f"\nIt did not end well: {found.error}", markup=False)
 
 
 def _parsed(words: Sequence[str]) -> argparse.Namespace:

@@ -50,5 +50,7 @@ def home_id(home: Path) -> str:
     path = home / "id"
     if not path.exists():
         home.mkdir(parents=True, exist_ok=True)
-        path.write_text(uuid.uuid4().hex[:12])
+        fresh = home / "id.new"  # a crash must not leave an empty one
+        fresh.write_text(uuid.uuid4().hex[:12])
+        fresh.replace(path)
     return path.read_text().strip()

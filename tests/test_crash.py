@@ -159,14 +159,14 @@ class Eye:
 
     def _queue(self) -> list[str]:
         taken = {one.guid for one in self._github.deliveries if one.status == "OK"}
-        rows = self._rows("SELECT guid, state, event, error FROM delivery")
+        rows = self._rows("SELECT guid, state, event, error, run_at FROM delivery")
         count = Counter(row["guid"] for row in rows)
         found = [f"{guid} was acknowledged and is there {count[guid]} times" for guid in taken if count[guid] != 1]
         ended = ("done", "superseded")
         return found + [
             f"{row['guid']} ({row['event']}) is {row['state']}: {row['error']}"
             for row in rows
-            if row["state"] not in ended
+            if row["state"] not in ended and row["run_at"] <= time.time()
         ]
 
     def _pull(self, name: str, number: int, rows: list[Any]) -> list[str]:

@@ -113,7 +113,13 @@ class Refresh:
             live = await self._switch(project, pull, deployment, artifact, instance, former)
         finally:
             if started is not None and not live:
-                await asyncio.shield(ground.runner.stop(started))
+                await asyncio.shield(self._undo(deployment, started))
+
+    async def _undo(self, deployment: Deployment, started: Instance) -> None:
+        """Stop what was started in vain.  A switch that was cancelled on its way may have been made all the same."""
+        row = await self._store.write(deployments.get, deployment.id)  # written, so that the switch comes before it
+        if row is None or (row.instance or {}).get("id") != started.id:
+            await self._ground.runner.stop(started)
 
     async def _switch(
         self,

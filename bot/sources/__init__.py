@@ -16,7 +16,7 @@ import secrets
 import shutil
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +85,7 @@ class Sources:
         and GitHubDown.
         """
         url = self._url(full_name, sha, ref)
-        async with self._fetching.setdefault(project_id, asyncio.Lock()):
+        async with self._fetching.setdefault(project_id, asyncio.Lock()), self._sweeping_again(project_id):
             mirror = await self._mirror(project_id)
             if seen := self._seen.get((project_id, sha)):
                 return seen.revision
@@ -106,7 +106,7 @@ class Sources:
         folder, tree = self._trees / str(project_id), seen.revision.tree_hash
         if (project_id, sha) in self._held and (folder / tree).is_dir():
             return folder / tree
-        async with self._writing.setdefault(project_id, asyncio.Lock()):
+        async with self._writing.setdefault(project_id, asyncio.Lock()), self._sweeping_again(project_id):
             mirror = self._at(project_id)
             holding = self._git("update-ref", f"refs/slipway/{sha}", sha, repository=mirror)
             if (folder / tree).is_dir():
@@ -175,6 +175,15 @@ class Sources:
             (making / "info" / "attributes").write_text(trees.RAW)
             making.rename(mirror)
         return mirror
+
+    @contextlib.asynccontextmanager
+    async def _sweeping_again(self, project_id: int) -> AsyncIterator[None]:
+        """What fails may have met a lock of a former life that was too young to be swept: the next try sweeps again."""
+        try:
+            yield
+        except (GitFailed, GitHubDown):
+            self._swept.discard(project_id)
+            raise
 
     def _sweep(self, project_id: int) -> None:
         """What a former life was killed over: locks that nobody holds, packs and trees that nobody goes on writing."""

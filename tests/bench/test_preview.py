@@ -49,13 +49,13 @@ def test_a_static_site_has_only_the_fetch_below_it() -> None:
 
 
 def test_without_comparison_there_is_no_ratio() -> None:
-    assert cells(row()) == ("flask", "code", "docker", "300 (250–310)", "–", "–", "–", "–", "–")
+    assert cells(row()) == ("flask", "code", "docker", "300 (250–310)", *"––––––")
 
 
 def test_a_row_shows_medians_and_ratios() -> None:
     one = row(fetch=spread(50), run=spread(150), today=spread(900, 1200))
 
-    assert cells(one)[3:] == ("300 (250–310)", "50", "150", "1050 (900–1200)", "1.50", "3.50")
+    assert cells(one)[3:] == ("300 (250–310)", "50", "150", "1050 (900–1200)", "–", "1.50", "3.50")
     assert "3.50" in shown(table([one]))
 
 

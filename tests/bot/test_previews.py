@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import datetime as dt
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ from bot.service import Service
 from bot.settings import Settings
 from bot.store import Store, deliveries, deployments
 from bot.sweeper import Sweeper
-from runners.base import Artifact, Instance, Plan, RunnerError, Target
+from runners.base import Artifact, Instance, Launch, Log, Plan, RunnerError, Target
+from runners.base.logs import FileLog
 from tests.bot.test_sweeper import NOW, SHA, Backend, GitHub, Nowhere, live, working
 
 HOUR = 3600.0
@@ -33,6 +36,9 @@ class Box(Backend):
     """A backend whose stop does what it says, or fails."""
 
     broken = False
+
+    async def start(self, launch: Launch, log: Log) -> Instance:
+        return instance("box-1", launch.deployment)
 
     async def stop(self, instance: Instance) -> None:
         if self.broken:
@@ -54,6 +60,7 @@ class Stage:
     outside: Outside
     service: Service
     sweeper: Sweeper
+    home: Path
 
     @property
     def previews(self) -> Previews:
@@ -97,7 +104,7 @@ def stage(store: Store, tmp_path: Path) -> Stage:
     parts: Any = outside
     previews = Previews(settings, store, parts, parts, box, Nowhere(), parts, lambda: NOW)
     service = Service(store, parts, parts, previews, lambda: NOW)
-    return Stage(store, box, outside, service, Sweeper(settings, service, box, lambda: NOW))
+    return Stage(store, box, outside, service, Sweeper(settings, service, box, lambda: NOW), tmp_path)
 
 
 def instance(name: str, deployment: str) -> Instance:
@@ -264,6 +271,29 @@ async def test_what_is_being_woken_while_it_is_closed_is_stopped_and_nothing_is_
     assert after is not None
     assert stage.box.stopped == ["box-2"]
     assert (after.pull.receipt or {})["verified"] is True
+
+
+async def test_a_switch_that_was_cancelled_on_its_way_and_made_all_the_same_keeps_its_instance(stage: Stage) -> None:
+    await stage.keep(*live(state=State.STARTING, instance=None), build())
+    standing = await stage.store.read(deployments.standing, 1, 7)
+    assert standing is not None and standing.newest is not None
+    artifact = Artifact.from_json(build().record)
+    bring_up = stage.previews.refresh._bring_up
+    busy = asyncio.create_task(stage.store.write(lambda _session: time.sleep(0.3)))  # while that is committed ...
+    await asyncio.sleep(0.1)
+    log = FileLog(stage.home / "log", str)
+    task = asyncio.create_task(bring_up(standing.project, standing.pull, standing.newest, artifact, log))
+    await asyncio.sleep(0.1)  # ... the switch waits, and something slow behind it: both in one transaction
+    slow = asyncio.create_task(stage.store.write(lambda _session: time.sleep(0.4)))
+    await busy
+    await asyncio.sleep(0.1)
+
+    task.cancel()
+    await asyncio.gather(task, slow, return_exceptions=True)
+
+    assert task.cancelled()
+    assert (await stage.row()).state is State.LIVE
+    assert stage.box.stopped == []
 
 
 # ---- work that ended without a result

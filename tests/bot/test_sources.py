@@ -281,6 +281,23 @@ async def test_locks_of_a_former_life_are_no_obstacle(server: GitServer, work: W
     assert not any(path.exists() for path in left)
 
 
+async def test_a_lock_that_was_too_young_to_be_swept_is_swept_later(
+    server: GitServer, work: Work, sources: Sources
+) -> None:
+    """We were killed and started again at once: git's lock is there, and may still be somebody's."""
+    await sources.fetch(1, SHOP, work.commit({"a": "1"}), TOKEN)
+    await settled(sources)
+    lock, sha = sources._at(1) / "refs/keep/latest.lock", work.commit({"a": "2"})
+    lock.touch()
+    again = Sources(sources._at(1).parents[1], server.url, time.time)
+    with pytest.raises(GitHubDown):
+        await again.fetch(1, SHOP, sha, TOKEN)
+    assert lock.exists()
+    os.utime(lock, (1, 1))
+
+    assert (await again.fetch(1, SHOP, sha, TOKEN)).sha == sha
+
+
 # ---- the token
 
 
