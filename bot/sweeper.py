@@ -21,7 +21,7 @@ from bot.github.shapes import Malformed, pull_of, repository_of
 from bot.models import Delivery, Deployment, Installation, Project, PullRequest, State
 from bot.service import Service
 from bot.settings import Settings
-from bot.store import audit, commands, deliveries, deployments, releases, rows
+from bot.store import audit, commands, deliveries, deployments, projects, releases, rows
 from bot.store.anchor import Anchor
 from runners.base import Instance, Runner, RunnerError
 
@@ -159,7 +159,7 @@ class Sweeper:
         for raw in await self._github.installations():
             if not isinstance(raw.get("id"), int) or raw.get("suspended_at"):
                 continue
-            await self._store.write(deployments.note_installation, _installation(raw), self._clock())
+            await self._store.write(projects.note_installation, _installation(raw), self._clock())
             try:
                 await self._look_at_repositories(raw["id"])
             except (GitHubDown, GitHubRefused) as error:
@@ -171,7 +171,7 @@ class Sweeper:
                 project = repository_of(raw, installation)
             except Malformed:
                 continue
-            await self._store.write(deployments.note_project, project, self._clock())
+            await self._store.write(projects.note_project, project, self._clock())
             if project.state != "active":
                 continue
             repository = self._github.repository(installation, project.id, project.full_name)

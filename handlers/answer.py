@@ -12,7 +12,7 @@ from bot.github import Repository
 from bot.messages.commands import answers
 from bot.models import State
 from bot.service import Event, Service
-from bot.store import commands, deployments
+from bot.store import commands, deployments, projects
 
 MOST = 20  # answers on one pull request within an hour: two machines that talk to each other end there
 SPAN = 3600.0
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 async def handle(event: Event, service: Service) -> None:
     told = event.payload
-    project = await service.store.read(deployments.project, told["project"])
+    project = await service.store.read(projects.project, told["project"])
     if project is None or project.state != "active":
         return
     repository = service.github.repository(project.installation_id, project.id, project.full_name)

@@ -11,7 +11,7 @@ from bot.github.shapes import project_of, text_of
 from bot.messages import BUTTONS
 from bot.releases.ask import Actor
 from bot.service import Event, Service
-from bot.store import commands, deployments
+from bot.store import commands, projects
 from handlers import bus
 
 
@@ -26,7 +26,7 @@ async def rerun(event: Event, check: object, service: Service) -> None:
     """Build the head again in every open pull request that has the check's commit for its head."""
     sha = text_of(check, "head_sha") if isinstance(check, Mapping) else ""
     project = project_of(event.payload)
-    numbers = await service.store.read(deployments.pulls_of_head, project.id, sha)
+    numbers = await service.store.read(projects.pulls_of_head, project.id, sha)
     await service.send(*(rebuild(project.id, number, event.guid) for number in numbers))
 
 
@@ -34,7 +34,7 @@ async def pressed(event: Event, service: Service) -> None:
     """A button says what its command would; the deployment it shows is the target, so the commit can't be another."""
     check, button = _map(event.payload, "check_run"), _map(event.payload, "requested_action").get("identifier")
     line, actor = BUTTONS.get(str(button)), _person(_map(event.payload, "sender"))
-    project = await service.store.read(deployments.project, project_of(event.payload).id)
+    project = await service.store.read(projects.project, project_of(event.payload).id)
     if line is None or actor is None or project is None or project.state != "active":
         return
     if _map(check, "app").get("id") != await service.github.app_id():

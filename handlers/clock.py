@@ -9,7 +9,7 @@ from bot.errors import GitHubRefused
 from bot.github.shapes import pull_of
 from bot.models import Project
 from bot.service import Event, Service
-from bot.store import commands, deployments
+from bot.store import commands, deployments, projects
 from handlers.answer import after_work
 
 
@@ -74,7 +74,7 @@ async def expire(event: Event, service: Service) -> None:
 
 
 async def _ask(event: Event, service: Service) -> tuple[Project | None, Mapping[str, Any] | None]:
-    project = await service.store.read(deployments.project, event.payload["project"])
+    project = await service.store.read(projects.project, event.payload["project"])
     if project is None or project.state != "active":
         return None, None
     repository = service.github.repository(project.installation_id, project.id, project.full_name)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from bot.errands import remove
 from bot.github.shapes import installation_of, number_of
 from bot.service import Event, Service
-from bot.store import deployments
+from bot.store import deployments, projects
 
 
 async def handle(event: Event, service: Service) -> None:
@@ -15,21 +15,21 @@ async def handle(event: Event, service: Service) -> None:
     match event.action:
         case "deleted" | "suspend":
             installation.state = "deleted" if event.action == "deleted" else "suspended"
-            await service.store.write(deployments.note_installation, installation, service.clock())
-            projects = await service.store.write(deployments.leave, installation.id, None, service.clock(), event.guid)
-            await _remove(event, service, projects)
+            await service.store.write(projects.note_installation, installation, service.clock())
+            left = await service.store.write(projects.leave, installation.id, None, service.clock(), event.guid)
+            await _remove(event, service, left)
         case "created" | "unsuspend" | "new_permissions_accepted":
-            await service.store.write(deployments.note_installation, installation, service.clock())
+            await service.store.write(projects.note_installation, installation, service.clock())
 
 
 async def handle_repositories(event: Event, service: Service) -> None:
     installation = installation_of(event.payload)
-    await service.store.write(deployments.note_installation, installation, service.clock())
+    await service.store.write(projects.note_installation, installation, service.clock())
     removed = event.payload.get("repositories_removed")
     ids = [number_of(one, "id") for one in removed if isinstance(one, Mapping)] if isinstance(removed, list) else []
     if ids:
-        projects = await service.store.write(deployments.leave, installation.id, ids, service.clock(), event.guid)
-        await _remove(event, service, projects)
+        left = await service.store.write(projects.leave, installation.id, ids, service.clock(), event.guid)
+        await _remove(event, service, left)
 
 
 async def _remove(event: Event, service: Service, projects: Iterable[int]) -> None:

@@ -18,7 +18,7 @@ from bot.messages.commands import fault
 from bot.models import Project
 from bot.releases.ask import Actor
 from bot.service import Event, Service
-from bot.store import commands, deployments
+from bot.store import commands, projects
 from handlers import bus
 
 # GitHub's stamp is cut to the second and its clock is not ours; what was shown later than that, the author never saw.
@@ -96,9 +96,9 @@ async def _changed(event: Event, service: Service) -> None:
 async def _served(event: Event, service: Service) -> Project | None:
     """The repository, when this installation is the one that we serve it for."""
     project = project_of(event.payload)
-    known = await service.store.read(deployments.project, project.id)
+    known = await service.store.read(projects.project, project.id)
     if known is None:
-        return await service.store.write(deployments.note_project, project, service.clock())
+        return await service.store.write(projects.note_project, project, service.clock())
     return known if known.state == "active" and known.installation_id == project.installation_id else None
 
 

@@ -7,7 +7,7 @@ import logging
 from bot.errors import GitHubDown, GitHubRefused, SourceUnavailable
 from bot.github.shapes import project_of, text_of
 from bot.service import Event, Service
-from bot.store import deployments
+from bot.store import projects
 
 _log = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ async def handle(event: Event, service: Service) -> None:
     project, sha, ref = project_of(event.payload), text_of(event.payload, "after"), text_of(event.payload, "ref")
     if event.payload.get("deleted") or not ref.startswith("refs/heads/") or not sha.strip("0"):
         return
-    await service.store.write(deployments.note_project, project, service.clock())
+    await service.store.write(projects.note_project, project, service.clock())
     repository = service.github.repository(project.installation_id, project.id, project.full_name)
     try:
         token = await repository.git_token()

@@ -16,7 +16,7 @@ from sqlmodel import Session, select
 
 from bot.models import Environment, Release, Stage
 from bot.releases import Actor, Ask, Outcome, Watch
-from bot.store import deployments, environments, releases
+from bot.store import environments, projects, releases
 from tests.house import SERVER, House, eventually, house
 
 pytestmark = pytest.mark.slow
@@ -67,7 +67,7 @@ def watched(home: House, watch: Watch) -> None:
 async def ask(home: House, number: int, who: str = "mia", **words: object) -> Ask:
     assert home.service is not None
     repo, user = home.github.hub.repo(home.repo), home.github.user(who)
-    project = await home.service.store.read(deployments.project, repo.id)
+    project = await home.service.store.read(projects.project, repo.id)
     assert project is not None
     actor = Actor(user.id, user.login, "person", "comment")
     told = Ask(project, number, "production", None, None, actor, f"ask-{next(_guids)}", time.time())

@@ -15,7 +15,7 @@ from bot.github.shapes import Malformed, pull_of
 from bot.models import Deployment, Project, PullRequest, State
 from bot.previews.ground import Ground
 from bot.sources import Revision, Sources
-from bot.store import commands, deployments
+from bot.store import commands, deployments, projects
 from runners.base import Artifact, BuildFailed, Failed, Gone, Instance, StartFailed, Target
 from runners.base.logs import FileLog, end_of
 
@@ -207,7 +207,7 @@ class Refresh:
         author = Author(pull.author_id, pull.author, pull.author_is_bot)
         agent = recognise(author, branch=pull.head_ref, body=str(raw.get("body") or ""), commits=written)
         if agent is not None:
-            await self._store.write(deployments.note_agent, pull.project_id, pull.number, agent.name, agent.why)
+            await self._store.write(projects.note_agent, pull.project_id, pull.number, agent.name, agent.why)
         try:
             live = pull_of(raw, pull.project_id)
         except Malformed:

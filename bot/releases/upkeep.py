@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.models import Release, Stage
 from bot.releases.ground import Ground
 from bot.sources import Sources
-from bot.store import deployments, releases
+from bot.store import deployments, projects, releases
 from runners.base import Artifact, Instance
 
 DRAIN_SECONDS = 10.0  # requests under way on an instance that goes may end; longer ones are cut
@@ -34,7 +34,7 @@ class Upkeep:
     async def revive(self, release: str) -> None:
         """Run what serves again, from its artifact.  Raises StartFailed."""
         ground, row = self._ground, await self._store.read(releases.get, release)
-        project = await self._store.read(deployments.project, row.project_id) if row else None
+        project = await self._store.read(projects.project, row.project_id) if row else None
         if row is None or project is None or row.instance is None:
             return
         if not any(one.id == release for one in await self._store.read(releases.serving)):

@@ -12,7 +12,7 @@ from bot.releases.ask import Ask
 from bot.releases.ground import LOG_LINES, Ground, entry
 from bot.releases.rollback import SLIPWAY, Rollback
 from bot.releases.verdict import OK, UNKNOWN, verdict
-from bot.store import deployments, environments, releases
+from bot.store import environments, projects, releases
 from runners.base import Instance, RunnerError
 
 EVIDENCE = 10  # samples that are shown
@@ -28,7 +28,7 @@ class Vigil:
     async def __call__(self, release: str, n: int) -> None:
         """Look number `n` at a release; nothing happens when it serves no more, has a verdict, or was looked at."""
         row = await self._store.read(releases.watched, release, n)
-        project = await self._store.read(deployments.project, row.project_id) if row else None
+        project = await self._store.read(projects.project, row.project_id) if row else None
         if row is None or project is None:
             return
         word, now, watch = await self._look(row), self._ground.clock(), self._ground.watch

@@ -20,7 +20,7 @@ from bot.audit import Checkpoint, Entry, Line, Problem, public_key, read_anchor,
 from bot.deliveries import Order
 from bot.errors import Misconfigured
 from bot.models import AuditEntry, Deployment, Project, PullRequest, State
-from bot.store import Store, audit, deliveries, deployments, engine, migrate
+from bot.store import Store, audit, deliveries, deployments, engine, migrate, projects
 from bot.store.anchor import EVERY_LINES, EVERY_SECONDS, Anchor, key_of
 
 NOW = 1_800_000_000.0
@@ -262,7 +262,7 @@ class TestPreviews:
     async def test_what_expires_and_what_an_account_takes_away_is_told(self, store: Store) -> None:
         await self._begun(store, "one", SHA)
         await store.write(deployments.expiring, 1, 2, NOW, "goes", states=(*deployments.HOLDING, *deployments.WORKING))
-        await store.write(deployments.leave, 5, None, NOW, "goes")
+        await store.write(projects.leave, 5, None, NOW, "goes")
         assert await self._told(store) == ["preview.accepted", "preview.removed", "project.left"]
 
     async def test_the_sender_that_a_signed_delivery_names_is_the_actor(self, store: Store) -> None:
