@@ -18,6 +18,7 @@ from bot.errors import GitHubDown, TryLater
 from bot.github.shapes import project_of, pull_of
 from bot.models import Build, Delivery, Deployment, PullRequest, Route, State, Work
 from bot.previews import Previews
+from bot.releases import Releases
 from bot.service import Service
 from bot.settings import Settings
 from bot.store import Store, deliveries, deployments
@@ -103,7 +104,8 @@ def stage(store: Store, tmp_path: Path) -> Stage:
     settings = Settings(SLIPWAY_HOME=tmp_path)  # type: ignore[call-arg]
     parts: Any = outside
     previews = Previews(settings, store, parts, parts, box, Nowhere(), parts, lambda: NOW)
-    service = Service(store, parts, parts, previews, lambda: NOW)
+    releases = Releases(settings, store, parts, parts, box, Nowhere(), lambda: NOW)
+    service = Service(store, parts, parts, previews, releases, lambda: NOW)
     return Stage(store, box, outside, service, Sweeper(settings, service, box, lambda: NOW), tmp_path)
 
 
