@@ -64,7 +64,7 @@ class Victim:
                 with contextlib.suppress(httpx.TransportError):
                     if (await self._home.http.get(url)).status_code == 200:
                         return
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.1)  # it needs the processor more than we do
 
     async def end(self, how: signal.Signals) -> None:
         assert self._process is not None
@@ -153,9 +153,12 @@ class Eye:
         """What is not as it has to be when all work is done."""
         found = self._queue()
         rows = self._rows("SELECT id, project_id, number, sha, state, instance FROM deployment")
-        shown = [self._pull(repo, number, rows) for repo, number in self._crowd.pulls]
+        for repo, number in self._crowd.pulls:
+            found += self._pull(repo, number, rows)
+        if found:
+            return found  # the rest takes longer to look at
         answers = await asyncio.gather(*(self._address(*key) for key in self._crowd.pulls))
-        return [*found, *(one for some in (*shown, *answers) for one in some), *self._left(rows)]
+        return [*(one for some in answers for one in some), *self._left(rows)]
 
     def _queue(self) -> list[str]:
         taken = {one.guid for one in self._github.deliveries if one.status == "OK"}
