@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime as dt
 import logging
 import signal
@@ -76,31 +77,42 @@ async def running(
     store = Store.open(settings.database, clock)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(store.close)
-        tasks = await stack.enter_async_context(_tasks())
         proxy = Proxy(settings.preview_domain, wake=_wake(store, clock), clock=clock) if web else None
         service = None
         if worker:
             runner = await _runner(settings)
             stack.push_async_callback(runner.close)
-            service = await _work(settings, store, runner, proxy or Elsewhere(), clock, stack, tasks)
+            github = await stack.enter_async_context(GitHub(settings, clock=clock))
+            sources = Sources(settings.home.absolute(), settings.github_server_url, clock)
+            stack.push_async_callback(sources.close)
+        tasks = await stack.enter_async_context(_tasks())  # they end before what they use is closed
+        if worker:
+            parts = Parts(settings, store, github, sources, runner, proxy or Elsewhere(), clock)
+            service = _work(parts, stack, tasks)
         if proxy is not None:
             ready = runner.ready if worker else _nothing
             await _open(settings, store, proxy, ready, stack, tasks)
         yield service
 
 
-async def _work(
-    settings: Settings,
-    store: Store,
-    runner: Runner,
-    router: Router,
-    clock: Callable[[], float],
-    stack: contextlib.AsyncExitStack,
-    tasks: Callable[[Coroutine[Any, Any, None]], None],
+@dataclasses.dataclass(frozen=True, slots=True)
+class Parts:
+    """What the work is put together from."""
+
+    settings: Settings
+    store: Store
+    github: GitHub
+    sources: Sources
+    runner: Runner
+    router: Router
+    clock: Callable[[], float]
+
+
+def _work(
+    parts: Parts, stack: contextlib.AsyncExitStack, tasks: Callable[[Coroutine[Any, Any, None]], None]
 ) -> Service:
-    github = await stack.enter_async_context(GitHub(settings, clock=clock))
-    sources = Sources(settings.home.absolute(), settings.github_server_url, clock)
-    stack.push_async_callback(sources.close)
+    settings, store, github, sources = parts.settings, parts.store, parts.github, parts.sources
+    runner, router, clock = parts.runner, parts.router, parts.clock
     limits = Limits(memory=settings.build_memory_mb * 1024 * 1024, cpus=settings.cpus, seconds=settings.build_seconds)
     builds = Builds(store, runner, limits, clock)
     previews = Previews(settings, store, github, sources, runner, router, builds, clock)

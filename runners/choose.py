@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from pathlib import Path
@@ -28,7 +29,7 @@ async def choose(
     folders, ident = Folders(home), home_id(home)
     folders.sweep()
     if kind == "process":
-        return ProcessRunner(folders, ident, certificates=certificates)
+        return await _processes(folders, ident, certificates)
     from runners.docker import DockerRunner  # 0.1 s to import
 
     docker = DockerRunner(folders, ident, image_python=image_python, image_node=image_node, certificates=certificates)
@@ -41,8 +42,14 @@ async def choose(
         if kind == "docker":
             raise
         _log.info("previews run as plain processes: %s", error)
-        return ProcessRunner(folders, ident, certificates=certificates)
+        return await _processes(folders, ident, certificates)
     return docker
+
+
+async def _processes(folders: Folders, ident: str, certificates: Path | None) -> Runner:
+    runner = ProcessRunner(folders, ident, certificates=certificates)
+    await asyncio.to_thread(runner.sweep)
+    return runner
 
 
 def home_id(home: Path) -> str:

@@ -50,6 +50,11 @@ class ProcessRunner:
         except OSError as error:
             raise Unavailable(f"The process backend can't be used: {error}") from error
 
+    def sweep(self) -> None:
+        """Remove what a killed life of ours left half laid out.  Blocks; call before anything is started."""
+        for folder in self._notes.unfinished():
+            remove(folder)
+
     async def build(self, source: Source, limits: Limits, log: Log) -> Artifact:
         """As `Runner.build`."""
         await asyncio.to_thread(self._tools.lay_out)

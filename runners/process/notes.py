@@ -79,6 +79,13 @@ class Notes:
             elif not (folder / "instance.json").exists() and (members := self.group(folder.name).members()):
                 yield Note(self._home_id, folder.name, str(Leader.of(min(members))), "/")
 
+    def unfinished(self) -> list[Path]:
+        """Folders in which nothing was started: we were killed while we laid them out, or away.  Blocks."""
+        instances = self._folders.home / "instances"
+        others = ("instance.json", "note.json", "gate")  # the last two are the Docker backend's
+        found = [folder for folder in instances.glob("*") if not any((folder / name).exists() for name in others)]
+        return [folder for folder in found if not self.group(folder.name).members()]
+
     def lives(self, note: Note) -> bool:
         """Its program, or at least a child of it, runs.  Blocks."""
         return Leader.parse(note.leader).lives() or bool(self.group(note.deployment).members())

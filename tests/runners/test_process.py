@@ -398,3 +398,14 @@ async def test_two_logs_of_one_build_tell_who_waited(yard: Yard) -> None:
     assert one == two
     assert "".join(log.text for log in logs).count("\nbuilding now") == 1
     assert all(log.text for log in logs)
+
+
+async def test_what_a_killed_life_was_laying_out_is_swept_and_what_runs_is_not(tmp_path: Path) -> None:
+    instances = tmp_path / "home" / "instances"
+    for name, file in (("half", "app/index.py"), ("noted", "instance.json"), ("boxed", "gate/run")):
+        (instances / name / file).parent.mkdir(parents=True)
+        (instances / name / file).write_text("{}")
+
+    ProcessRunner(Folders(tmp_path / "home"), "h").sweep()
+
+    assert sorted(path.name for path in instances.iterdir()) == ["boxed", "noted"]
