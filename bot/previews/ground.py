@@ -10,7 +10,7 @@ from typing import Any
 from bot.hosts import commit_label, pull_label
 from bot.models import Deployment, Project, PullRequest, State
 from bot.settings import Settings
-from bot.store import Store, deployments
+from bot.store import Store, artifacts, deployments
 from bot.telemetry import redact
 from runners.base import Artifact, Instance, Launch, Limits, Router, Runner, Target
 from runners.base.logs import FileLog
@@ -104,7 +104,7 @@ class Ground:
     async def artifact(self, deployment: Deployment) -> Artifact | None:
         if deployment.artifact is None:
             return None
-        build = await self.store.read(deployments.build_of, deployment.artifact)
+        build = await self.store.read(artifacts.build_of, deployment.artifact)
         return Artifact.from_json(build.record) if build else None
 
     async def standing(self, deployment: Deployment) -> deployments.Standing | None:

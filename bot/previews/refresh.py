@@ -15,7 +15,7 @@ from bot.github.shapes import Malformed, pull_of
 from bot.models import Deployment, Project, PullRequest, State
 from bot.previews.ground import Ground
 from bot.sources import Revision, Sources
-from bot.store import commands, deployments, projects
+from bot.store import artifacts, commands, deployments, projects
 from runners.base import Artifact, BuildFailed, Failed, Gone, Instance, StartFailed, Target
 from runners.base.logs import FileLog, end_of
 
@@ -92,7 +92,7 @@ class Refresh:
         reused = "same tree, nothing to build" if made.reused else None
         if not await ground.step(deployment, State.STARTING, "starting", artifact=made.artifact.digest, reused=reused):
             return
-        if await self._store.read(deployments.build_of, made.artifact.digest) is None:
+        if await self._store.read(artifacts.build_of, made.artifact.digest) is None:
             # Another pull request with the same tree was closed just now, and took the build along.
             made = await self._builds.make(project.id, tree, revision.tree_hash, plan, log)
         await self._bring_up(project, pull, deployment, made.artifact, log)

@@ -18,7 +18,7 @@ from bot.policy import Objection, Stop, Stops
 from bot.releases.ask import Ask, Outcome, refused
 from bot.releases.verdict import Watch
 from bot.settings import Settings
-from bot.store import Store, deployments, environments, releases
+from bot.store import Store, artifacts, environments, releases
 from bot.telemetry import redact
 from runners.base import Artifact, Gone, Instance, Launch, Limits, Router, Runner, Target
 from runners.base.logs import FileLog, end_of
@@ -75,7 +75,7 @@ class Ground:
         return Target("static", release, path=artifact.path or "", fallback=fallback, robots=True)
 
     async def artifact(self, digest: str | None) -> Artifact | None:
-        build = await self.store.read(deployments.build_of, digest) if digest else None
+        build = await self.store.read(artifacts.build_of, digest) if digest else None
         return Artifact.from_json(build.record) if build else None
 
     async def start(self, project: Project, release: Release, artifact: Artifact) -> Instance | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.models import Release, Stage
 from bot.releases.ground import Ground
 from bot.sources import Sources
-from bot.store import deployments, projects, releases
+from bot.store import artifacts, deployments, projects, releases
 from runners.base import Artifact, Instance
 
 DRAIN_SECONDS = 10.0  # requests under way on an instance that goes may end; longer ones are cut
@@ -58,8 +58,8 @@ class Upkeep:
         for release, raw in await self._store.write(releases.idle, project_id, environment):
             await self._ground.router.drained(release, DRAIN_SECONDS)
             await self._ground.runner.stop(Instance.from_json(raw))
-        for build in await self._store.write(deployments.unused, project_id):
+        for build in await self._store.write(artifacts.unused, project_id):
             await self._ground.runner.forget(Artifact.from_json(build.record))
-            for sha in await self._store.read(deployments.commits_of, project_id, build.artifact):
+            for sha in await self._store.read(artifacts.commits_of, project_id, build.artifact):
                 if not await self._store.read(deployments.uses_commit, project_id, sha):
                     await self._sources.forget(project_id, sha)

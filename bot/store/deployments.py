@@ -136,6 +136,7 @@ def go_live(
     if row is None or row.number is None or not row.state.working:
         return None
     former = _of_pull(session, row.project_id, row.number, SERVING)
+    left = [old for old in _of_pull(session, row.project_id, row.number, (State.REPLACED,)) if left_over(session, old)]
     taken_over = (fields.get("instance") or {}).get("id")
     for old in former:
         old.state = State.REPLACED
@@ -152,7 +153,15 @@ def go_live(
     served = {"replaced": [old.id for old in former], "artifacts": [old.artifact for old in former]}
     audit.of_preview(session, "preview.live", row, now, guid=row.delivery, before=served, hosts=sorted(routes))
     _changed(session, row)
-    return former
+    return left + former
+
+
+def left_over(session: Session, row: Deployment) -> bool:
+    """Whether it was replaced, no address leads to its instance, and that has not been stopped: we were interrupted."""
+    if row.state is not State.REPLACED or not row.instance:
+        return False
+    target = target_of(session, row.id)
+    return target is None or bool(target.get("asleep"))
 
 
 def put(
@@ -318,27 +327,6 @@ def unshared(session: Session, rows: Sequence[Deployment]) -> list[Build]:
     return list(session.exec(select(Build).where(col(Build.artifact).in_(free))))
 
 
-def unused(session: Session, project_id: int) -> list[Build]:
-    """Forget and return builds that nothing shows and no environment returns to; none while something is built."""
-    rows = session.exec(
-        select(Deployment).where(Deployment.project_id == project_id, col(Deployment.state).in_((*HOLDING, *WORKING)))
-    ).all()
-    if any(row.state.working for row in rows):
-        return []
-    needed = {row.artifact for row in rows} | retention.kept(session)
-    builds = session.exec(select(Build).where(Build.project_id == project_id)).all()
-    free = [build for build in builds if build.artifact not in needed]
-    for build in free:
-        session.delete(build)
-    return free
-
-
-def commits_of(session: Session, project_id: int, artifact: str) -> set[str]:
-    """Commits that an artifact was made of."""
-    query = select(Deployment.sha).where(Deployment.project_id == project_id, Deployment.artifact == artifact)
-    return set(session.exec(query))
-
-
 def emptied_all(session: Session, rows: Sequence[Deployment]) -> list[Build]:
     """Their instances were stopped.  Returns the builds that only they used, which are not found again."""
     for row in rows:
@@ -358,10 +346,6 @@ def uses_commit(session: Session, project_id: int, sha: str) -> bool:
         (col(Deployment.sha) == sha) | col(Deployment.tree).in_(trees),
     )
     return session.exec(query).first() is not None
-
-
-def build_of(session: Session, artifact: str) -> Build | None:
-    return session.exec(select(Build).where(Build.artifact == artifact)).first()
 
 
 def _end(session: Session, rows: Sequence[Deployment], now: float, what: str, guid: str | None) -> None:

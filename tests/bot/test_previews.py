@@ -229,6 +229,20 @@ async def test_what_was_replaced_and_not_yet_stopped_when_we_were_killed_is_stop
     assert (await stage.row("d0")).instance is None
 
 
+@pytest.mark.parametrize("routes", [[lead("c-bbbbbbb--shop--acme.localhost", "d0", asleep=True)], []])
+async def test_the_next_commit_stops_what_the_last_switch_had_no_time_to_stop(
+    stage: Stage, routes: list[Route]
+) -> None:
+    """Five pushes in two seconds: each cancels the one before, also while that lets its former end."""
+    left = instance("box-0", "d0")
+    await stage.keep(*live(state=State.STARTING, instance=None), former(instance=left.as_json()))
+    await stage.keep(*(Route(**one.model_dump()) for one in routes))
+
+    replaced = await stage.store.write(lambda s: deployments.go_live(s, "d1", {}, NOW))
+
+    assert [one.instance for one in replaced or ()] == [left.as_json()]
+
+
 async def test_an_old_commit_that_somebody_looks_at_is_left_running(stage: Stage) -> None:
     woken = instance("box-0", "d0")
     await stage.keep(*live(), build(), former(instance=woken.as_json()))

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from bot.audit import Entry
 from bot.models import Build, Deployment, PullRequest, Release, Stage, State
-from bot.store import deployments, engine, environments, releases, retention
+from bot.store import artifacts, deployments, engine, environments, releases, retention
 from bot.store.environments import Hold, Lease
 
 HOST = "main--shop--acme.localhost"
@@ -239,7 +239,7 @@ def test_prune_keeps_productions_last_good_releases(session: Session) -> None:
     session.flush()
 
     free = {build.artifact for build in deployments.unshared(session, gone)}
-    unused = {build.artifact for build in deployments.unused(session, 1)}
+    unused = {build.artifact for build in artifacts.unused(session, 1)}
 
     kept = {f"sha256:{name}" for name in names[-6:]}  # what serves, and five before it
     assert retention.kept(session) == kept
