@@ -199,13 +199,9 @@ def _unfinished(session: Session) -> list[Deployment]:
 
 
 def _left_over(session: Session) -> list[Errand]:
-    """Replaced deployments whose address rests and whose instance runs on: we were killed before we stopped it."""
-    found = []
-    for row in deployments.held(session):
-        target = deployments.target_of(session, row.id) if row.state is State.REPLACED and row.instance else None
-        if row.instance and target and target.get("asleep"):
-            found.append(rest(row.id, "sleep", f"left:{row.instance['id']}", row.active_at))
-    return found
+    """Replaced deployments whose instance has still to be stopped."""
+    rows = [row for row in deployments.held(session) if deployments.left_over(session, row)]
+    return [rest(row.id, "sleep", f"left:{(row.instance or {})['id']}", row.active_at) for row in rows]
 
 
 def _open_here(session: Session, project_id: int) -> dict[int, str]:

@@ -10,7 +10,7 @@ from typing import Any
 from bot.hosts import commit_label, pull_label
 from bot.models import Deployment, Project, PullRequest, State
 from bot.settings import Settings
-from bot.store import Store, deployments
+from bot.store import Store, deployments, removals
 from bot.telemetry import redact
 from runners.base import Artifact, Instance, Launch, Limits, Router, Runner, Target
 from runners.base.logs import FileLog
@@ -98,7 +98,7 @@ class Ground:
         await self.runner.stop(instance)
         rest = self.resting(deployment, await self.artifact(deployment))
         routes = {self.commit_host(project, deployment.sha): rest.as_json()}
-        for host in await self.store.write(deployments.emptied, deployment.id, instance.id, routes):
+        for host in await self.store.write(removals.emptied, deployment.id, instance.id, routes):
             await self.router.point(host, rest)
 
     async def artifact(self, deployment: Deployment) -> Artifact | None:

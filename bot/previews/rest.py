@@ -7,7 +7,7 @@ import contextlib
 from bot.models import Deployment, Project, PullRequest, State
 from bot.previews.ground import DRAIN_SECONDS, Ground
 from bot.sources import Sources
-from bot.store import deployments
+from bot.store import deployments, removals
 from runners.base import Artifact, Gone, Instance, Target
 
 
@@ -23,12 +23,12 @@ class Rest:
         if pull.state == "open":
             return  # it was opened again meanwhile
         now = self._ground.clock()
-        rows = await self._store.write(deployments.closing, pull.project_id, pull.number, now)
+        rows = await self._store.write(removals.closing, pull.project_id, pull.number, now)
         await self._remove(project, pull, rows, "closed")
         for one in await self._left(rows):  # somebody opened it just now and it was being woken
             await self._ground.runner.stop(one)
         left = await self._left(rows)
-        await self._store.write(deployments.closed, pull.project_id, pull.number, not left)
+        await self._store.write(removals.closed, pull.project_id, pull.number, not left)
 
     async def expire(self, deployment_id: str, last: float | None = None) -> None:
         """Nobody came for a long time: remove it; a push or a re-run brings it back.
@@ -44,7 +44,7 @@ class Rest:
         if deployment.state is State.REPLACED:  # its own address only: a newer commit may be visited every day
             now = ground.clock()
             rows = await self._store.write(
-                deployments.expiring, project.id, pull.number, now, states=(State.REPLACED,), only=deployment_id
+                removals.expiring, project.id, pull.number, now, states=(State.REPLACED,), only=deployment_id
             )
             await self._remove(project, pull, rows, None)
         elif not standing.newest.state.working:
@@ -54,7 +54,7 @@ class Rest:
         """Remove what there is of a pull request that stays open."""
         states = (*deployments.HOLDING, *deployments.WORKING) if all_of_it else deployments.HOLDING
         now = self._ground.clock()
-        rows = await self._store.write(deployments.expiring, project.id, pull.number, now, states=states)
+        rows = await self._store.write(removals.expiring, project.id, pull.number, now, states=states)
         await self._remove(project, pull, rows, "removed")
 
     async def rename(self, project: Project) -> None:
@@ -138,7 +138,7 @@ class Rest:
         moving = ground.pull_host(project, pull)
         page = Target("page", rows[-1].id, state=state or "", title=f"{project.full_name} #{pull.number}")
         told = page.as_json() if state else None
-        gone = await self._store.write(deployments.unroute, [row.id for row in rows], moving, told)
+        gone = await self._store.write(removals.unroute, [row.id for row in rows], moving, told)
         for host in gone:
             await ground.router.drop(host)
         if state:
@@ -146,10 +146,10 @@ class Rest:
         for row in rows:
             if row.instance is not None:
                 await ground.runner.stop(Instance.from_json(row.instance))
-        for build in await self._store.write(deployments.emptied_all, rows):
+        for build in await self._store.write(removals.emptied_all, rows):
             await ground.runner.forget(Artifact.from_json(build.record))
         for sha in {row.sha for row in rows}:
-            if not await self._store.read(deployments.uses_commit, project.id, sha):
+            if not await self._store.read(removals.uses_commit, project.id, sha):
                 await self._sources.forget(project.id, sha)
 
     async def _left(self, rows: list[Deployment]) -> list[Instance]:

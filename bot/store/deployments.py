@@ -92,7 +92,7 @@ def begin(session: Session, guid: str, pull: PullRequest, sha: str, now: float) 
     row = of_delivery(session, guid)
     if row is not None and not row.state.working:
         return row  # tried again after it had ended
-    for older in _of_pull(session, pull.project_id, pull.number, WORKING):
+    for older in of_pull(session, pull.project_id, pull.number, WORKING):
         if older.delivery != guid:
             older.state, older.ended_at = State.CANCELLED, now
             session.add(older)
@@ -127,7 +127,7 @@ def advance(session: Session, deployment: str, state: State, words: str, now: fl
         row.ended_at = now
     session.add(row)
     _refresh_pages(session, row)
-    _changed(session, row)
+    changed(session, row)
     return True
 
 
@@ -136,11 +136,12 @@ def go_live(
 ) -> list[Deployment] | None:
     """The switch: routes, this deployment live, the former ones replaced, in one transaction.
 
-    Returns the replaced deployments (with their instances), or None when this one has ended meanwhile."""
+    Returns the replaced deployments whose instances are to be stopped, or None when this one has ended meanwhile."""
     row = session.get(Deployment, deployment)
     if row is None or row.number is None or not row.state.working:
         return None
-    former = _of_pull(session, row.project_id, row.number, SERVING)
+    former = of_pull(session, row.project_id, row.number, SERVING)
+    left = [old for old in of_pull(session, row.project_id, row.number, (State.REPLACED,)) if left_over(session, old)]
     taken_over = (fields.get("instance") or {}).get("id")
     for old in former:
         old.state = State.REPLACED
@@ -154,8 +155,16 @@ def go_live(
     session.add(row)
     for host, target in routes.items():
         set_route(session, host, target["deployment"], target)
-    _changed(session, row)
-    return former
+    changed(session, row)
+    return left + former
+
+
+def left_over(session: Session, row: Deployment) -> bool:
+    """Whether it was replaced, no address leads to its instance, and that has not been stopped: we were interrupted."""
+    if row.state is not State.REPLACED or not row.instance:
+        return False
+    target = target_of(session, row.id)
+    return target is None or bool(target.get("asleep"))
 
 
 def put(
@@ -176,20 +185,8 @@ def put(
         if route is None or route.deployment == deployment:
             set_route(session, host, deployment, target)
             mine.append(host)
-    _changed(session, row)
+    changed(session, row)
     return mine
-
-
-def emptied(
-    session: Session, deployment: str, instance: str, routes: Mapping[str, dict[str, Any]]
-) -> Mapping[str, dict[str, Any]]:
-    """That instance of a replaced deployment was stopped: its addresses lead to `routes`.  Returns those that do.
-
-    None of them when it has another instance by now."""
-    row = session.get_one(Deployment, deployment)
-    if row.state is not State.REPLACED or (row.instance or {}).get("id") != instance:
-        return {}
-    return {host: routes[host] for host in put(session, deployment, None, routes, instance=None) or ()}
 
 
 def reserve(session: Session, hosts: tuple[str, str], deployment: str, page: dict[str, Any]) -> None:
@@ -198,70 +195,6 @@ def reserve(session: Session, hosts: tuple[str, str], deployment: str, page: dic
         route = session.get(Route, host)
         if route is None or route.target is None or route.target.get("kind") == "page":
             set_route(session, host, deployment, page)
-
-
-def closing(session: Session, project_id: int, number: int, now: float) -> list[Deployment]:
-    """End all deployments of a pull request that was closed and write down what there is to remove.
-
-    Tried again after a crash, it finds the same rows: those whose removal was not confirmed yet."""
-    pull = session.get_one(PullRequest, (project_id, number))
-    rows = _of_pull(session, project_id, number, (*HOLDING, *WORKING))
-    if pull.receipt is None and pull.displayed is not None:
-        pull.receipt = {
-            "instances": sum(row.instance is not None for row in rows),
-            "addresses": len({row.sha for row in rows}) + bool(rows),
-            "builds": len(unshared(session, rows)),
-            "seconds": now - pull.opened_at,
-            "deployments": [row.id for row in rows],
-            "verified": False,
-        }
-    pull.closed_at = pull.closed_at or now
-    pull.changes += 1
-    session.add(pull)
-    _end(session, rows, now)
-    if not rows and pull.receipt and not pull.receipt["verified"]:
-        return [session.get_one(Deployment, one) for one in pull.receipt["deployments"]]
-    return rows
-
-
-def closed(session: Session, project_id: int, number: int, verified: bool) -> None:
-    """The removal was looked at again: `verified` when nothing was left."""
-    pull = session.get_one(PullRequest, (project_id, number))
-    if pull.receipt is not None:
-        pull.receipt = {**pull.receipt, "verified": verified}
-        pull.changes += 1
-    session.add(pull)
-
-
-def expiring(
-    session: Session, project_id: int, number: int, now: float, *, states: Sequence[State], only: str | None = None
-) -> list[Deployment]:
-    """End what is in these states of a pull request, or `only` that one.
-
-    Tried again after a crash, it finds the same rows: those that still hold something."""
-    left = [row for row in _of_pull(session, project_id, number, (State.REMOVED,)) if _holds(session, row)]
-    rows = [row for row in _of_pull(session, project_id, number, states) if only in (None, row.id)]
-    _end(session, rows, now)
-    if rows:
-        _changed(session, rows[-1])
-    return left + rows
-
-
-def _holds(session: Session, row: Deployment) -> bool:
-    routes = session.exec(select(Route).where(Route.deployment == row.id, col(Route.target).is_not(None)))
-    return bool(row.instance) or any((route.target or {}).get("kind", "page") != "page" for route in routes)
-
-
-def unroute(session: Session, ids: Sequence[str], moving: str, page: dict[str, Any] | None) -> list[str]:
-    """Drop the hostnames of these deployments; the moving one gets the page that says why.  Returns the dropped."""
-    gone = []
-    for route in session.exec(select(Route).where(col(Route.deployment).in_(ids))).all():
-        if route.host != moving:
-            set_route(session, route.host, route.deployment, None)
-            gone.append(route.host)
-    if page is not None:
-        set_route(session, moving, page["deployment"], page)
-    return gone
 
 
 def get(session: Session, deployment: str) -> Deployment | None:
@@ -327,58 +260,16 @@ def note_agent(session: Session, project_id: int, number: int, name: str, why: s
         session.add(pull)
 
 
-def unshared(session: Session, rows: Sequence[Deployment]) -> list[Build]:
-    """Builds that only these deployments use."""
-    ours = {row.id for row in rows}
-    digests = {row.artifact for row in rows if row.artifact}
-    others = session.exec(
-        select(Deployment.artifact).where(
-            col(Deployment.artifact).in_(digests),
-            col(Deployment.id).not_in(ours),
-            col(Deployment.state).in_((*HOLDING, *WORKING)),
-        )
-    ).all()
-    return list(session.exec(select(Build).where(col(Build.artifact).in_(digests - set(others)))))
-
-
-def emptied_all(session: Session, rows: Sequence[Deployment]) -> list[Build]:
-    """Their instances were stopped.  Returns the builds that only they used, which are not found again."""
-    for row in rows:
-        session.get_one(Deployment, row.id).instance = None
-    builds = unshared(session, rows)
-    for build in builds:
-        session.delete(build)
-    return builds
-
-
-def uses_commit(session: Session, project_id: int, sha: str) -> bool:
-    """Whether anything that is not gone still needs the files of a commit, or of another with the same tree."""
-    trees = select(Deployment.tree).where(Deployment.project_id == project_id, Deployment.sha == sha)
-    query = select(Deployment.id).where(
-        Deployment.project_id == project_id,
-        col(Deployment.state).in_((*HOLDING, *WORKING)),
-        (col(Deployment.sha) == sha) | col(Deployment.tree).in_(trees),
-    )
-    return session.exec(query).first() is not None
-
-
 def build_of(session: Session, artifact: str) -> Build | None:
     return session.exec(select(Build).where(Build.artifact == artifact)).first()
 
 
-def _end(session: Session, rows: Sequence[Deployment], now: float) -> None:
-    for row in rows:
-        row.state = State.REMOVED if row.live_at is not None else State.CANCELLED
-        row.ended_at = now
-        session.add(row)
-
-
 def _serving(session: Session, project_id: int, number: int) -> Deployment | None:
-    rows = _of_pull(session, project_id, number, SERVING)
+    rows = of_pull(session, project_id, number, SERVING)
     return rows[-1] if rows else None
 
 
-def _of_pull(session: Session, project_id: int, number: int, states: Sequence[State]) -> list[Deployment]:
+def of_pull(session: Session, project_id: int, number: int, states: Sequence[State]) -> list[Deployment]:
     query = select(Deployment).where(
         Deployment.project_id == project_id, Deployment.number == number, col(Deployment.state).in_(states)
     )
@@ -393,7 +284,7 @@ def _refresh_pages(session: Session, row: Deployment) -> None:
             set_route(session, route.host, row.id, {**route.target, "state": row.state.value, "lines": lines})
 
 
-def _changed(session: Session, row: Deployment) -> None:
+def changed(session: Session, row: Deployment) -> None:
     pull = session.get(PullRequest, (row.project_id, row.number)) if row.number is not None else None
     if pull is not None:
         pull.changes += 1

@@ -20,7 +20,7 @@ from bot.models import Build, Delivery, Deployment, PullRequest, Route, State, W
 from bot.previews import Previews
 from bot.service import Service
 from bot.settings import Settings
-from bot.store import Store, deliveries, deployments
+from bot.store import Store, deliveries, deployments, removals
 from bot.sweeper import Sweeper
 from runners.base import Artifact, Instance, Launch, Log, Plan, RunnerError, Target
 from runners.base.logs import FileLog
@@ -172,7 +172,7 @@ async def test_an_old_commit_expires_without_the_commit_that_people_visit(stage:
 async def test_an_expiry_that_a_crash_cut_short_is_finished(stage: Stage) -> None:
     await stage.keep(*live(active_at=NOW - 80 * HOUR, live_at=NOW - 80 * HOUR), build())
     await stage.keep(lead(MOVING, "d1"), lead("c-aaaaaaa--shop--acme.localhost", "d1"))
-    await stage.store.write(deployments.expiring, 1, 7, NOW, states=deployments.HOLDING)  # and then the crash
+    await stage.store.write(removals.expiring, 1, 7, NOW, states=deployments.HOLDING)  # and then the crash
 
     await stage.previews.expire("d1")
 
@@ -225,6 +225,20 @@ async def test_what_was_replaced_and_not_yet_stopped_when_we_were_killed_is_stop
 
     assert stage.box.stopped == ["box-0"]
     assert (await stage.row("d0")).instance is None
+
+
+@pytest.mark.parametrize("routes", [[lead("c-bbbbbbb--shop--acme.localhost", "d0", asleep=True)], []])
+async def test_the_next_commit_stops_what_the_last_switch_had_no_time_to_stop(
+    stage: Stage, routes: list[Route]
+) -> None:
+    """Five pushes in two seconds: each cancels the one before, also while that lets its former end."""
+    left = instance("box-0", "d0")
+    await stage.keep(*live(state=State.STARTING, instance=None), former(instance=left.as_json()))
+    await stage.keep(*(Route(**one.model_dump()) for one in routes))
+
+    replaced = await stage.store.write(lambda s: deployments.go_live(s, "d1", {}, NOW))
+
+    assert [one.instance for one in replaced or ()] == [left.as_json()]
 
 
 async def test_an_old_commit_that_somebody_looks_at_is_left_running(stage: Stage) -> None:
