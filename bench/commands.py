@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 PATIENCE = 180.0  # seconds for any one wait: a first install fetches packages
-TICK = 0.002  # seconds between two polls, and
-SHARE = 0.01  # of the time waited so far, when that is more: polling must not eat the processor that a build needs
+TICK = 0.005  # seconds between two polls, and
+SHARE = 0.01  # of the time waited so far, when that is more: what is polled, and polling, need the processor too
 
 
 class Failed(Exception):

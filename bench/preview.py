@@ -11,6 +11,7 @@ import os
 import platform
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -38,7 +39,7 @@ class Measure:
     """One app on one backend: all of its changes, round after round, each beside what it is compared with."""
 
     def __init__(self, app: App, house: Stage, engine: floor.Engine | None, today: Today | None, folder: Path) -> None:
-        self._app, self._house, self._engine, self._today, self._folder = app, house, engine, today, folder
+        self.app, self._house, self._engine, self._today, self._folder = app, house, engine, today, folder
         self._taken: dict[tuple[str, str], list[float]] = defaultdict(list)
         self._bump = 0
         self._mirror = floor.Mirror(folder / "mirror")
@@ -46,29 +47,29 @@ class Measure:
 
     async def run(self, rounds: int) -> list[Row]:
         """All rounds; the rows of this app."""
-        await floor.install(self._app, self._installed)
-        repo = await self._house.project(self._app.name, self._app.whole("first", self._bump))
+        await floor.install(self.app, self._installed)
+        repo = await self._house.project(self.app.name, self.app.whole("first", self._bump))
         version = secrets.token_hex(4)
         sent, _ = await self._opened(repo, version)  # not counted: it makes what the rounds find warm
         await self._mirror.bring(self._house.url(repo), sent.sha)
         if self._today:
-            await self._today.live(self._app, self._house.url(repo), BRANCH, version, cold=False)
+            await self._today.live(self.app, self._house.url(repo), BRANCH, version, cold=False)
             if await asyncio.to_thread(has_compose):
-                await self._today.composed(self._app, self._house.url(repo), BRANCH, version, cold=False)
+                await self._today.composed(self.app, self._house.url(repo), BRANCH, version, cold=False)
         for number in range(rounds):
-            for case in cases(self._app):
+            for case in cases(self.app):
                 await asyncio.sleep(QUIET)
                 if case == "cold":
                     await self._cold(number)
                 else:
                     version = await self._warm(repo, case, version)
         await self._house.gone(repo)
-        return [self._row(case) for case in cases(self._app)]
+        return [self._row(case) for case in cases(self.app)]
 
     async def _cold(self, number: int) -> None:
         """A project nobody has seen: no mirror, no caches, no layers."""
         version = secrets.token_hex(4)
-        repo = await self._house.project(f"{self._app.name}-cold-{number}", self._app.whole("first", 0))
+        repo = await self._house.project(f"{self.app.name}-cold-{number}", self.app.whole("first", 0))
         sent, seen = await self._opened(repo, version)
         self._note("cold", sent, seen)
         mirror = floor.Mirror(self._folder / f"cold-{number}", shallow=True)
@@ -81,10 +82,10 @@ class Measure:
         files: dict[str, str | bytes] = {}
         if case != "same":
             version = secrets.token_hex(4)
-            files |= self._app.code(version)
+            files |= self.app.code(version)
         if case == "deps":
             self._bump += 1
-            files |= await asyncio.to_thread(self._app.deps, self._bump)
+            files |= await asyncio.to_thread(self.app.deps, self._bump)
         waiting = self._house.wire.next()
         pushing = asyncio.create_task(self._house.github.branch_commit(repo, BRANCH, files, "Change it", author=PERSON))
         sent = await asyncio.wait_for(waiting, PATIENCE)
@@ -100,7 +101,7 @@ class Measure:
 
     async def _opened(self, repo: str, version: str) -> tuple[Sent, float]:
         github, name = self._house.github, repo.split("/")[1]
-        await github.branch_commit(repo, BRANCH, self._app.code(version), "Change it", author=PERSON)
+        await github.branch_commit(repo, BRANCH, self.app.code(version), "Change it", author=PERSON)
         await github.settled()
         waiting = self._house.wire.next()
         opening = asyncio.create_task(github.open_pull(repo, BRANCH, "main", "A change", "", PERSON))
@@ -117,7 +118,7 @@ class Measure:
 
     async def _compare(self, case: str, repo: str, sha: str, version: str, mirror: floor.Mirror) -> None:
         """The same commit by other means, at once, so that the machine is in the same mood."""
-        app, url = self._app, self._house.url(repo)
+        app, url = self.app, self._house.url(repo)
         self._taken[case, "fetch"].append(await mirror.bring(url, sha))
         image = ""
         if self._today:
@@ -139,7 +140,7 @@ class Measure:
         assert ours is not None
         parts = {name: spreads.pop(name, None) for name in ("fetch", "run", "today", "compose")}
         steps = {name: spread for name, spread in spreads.items() if spread}
-        return Row(self._app.name, case, self._house.runner, ours, **parts, steps=steps)
+        return Row(self.app.name, case, self._house.runner, ours, **parts, steps=steps)
 
 
 @dataclasses.dataclass(slots=True)
@@ -168,6 +169,9 @@ class Found:
 async def measure(runners: Sequence[str], apps: Sequence[App], rounds: int, told: Console) -> Found:
     """Everything asked for.  What was measured before a failure is kept."""
     found, mark = Found(), secrets.token_hex(3)
+    here = asyncio.current_task()
+    assert here is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, here.cancel)  # as for Ctrl-C: nothing is left behind
     folder = Path(tempfile.mkdtemp(prefix="slipway-bench-"))
     try:
         async with floor.engine(mark) as engine, contextlib.AsyncExitStack() as stack:
@@ -179,17 +183,24 @@ async def measure(runners: Sequence[str], apps: Sequence[App], rounds: int, told
                     told.print("There is no Docker engine here: its rows are left out.")
                     continue
                 async with stage(folder / runner, runner) as house:
-                    for app in apps:
-                        found.loads.append(round(os.getloadavg()[0], 2))
-                        with told.status(f"{app.name} on {runner}"):
-                            one = Measure(app, house, engine, today, folder / runner / f"floor-{app.name}")
-                            found.rows += await one.run(rounds)
-                    found.answers[runner] = Spread.of(await house.accepted(SIGNED))
+                    measures = [
+                        Measure(app, house, engine, today, folder / runner / f"floor-{app.name}") for app in apps
+                    ]
+                    await _through(found, house, measures, rounds, told)
     except (Failed, TimeoutError) as failed:
         found.error = str(failed) or type(failed).__name__
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     return found
+
+
+async def _through(found: Found, house: Stage, measures: Sequence[Measure], rounds: int, told: Console) -> None:
+    """One backend."""
+    for one in measures:
+        found.loads.append(round(os.getloadavg()[0], 2))
+        with told.status(f"{one.app.name} on {house.runner}"):
+            found.rows += await one.run(rounds)
+    found.answers[house.runner] = Spread.of(await house.accepted(SIGNED))
 
 
 def main(words: Sequence[str]) -> int:
@@ -201,7 +212,10 @@ def main(words: Sequence[str]) -> int:
         console.print(f"{app.name} is left out: {missing(app)}.")
         apps.remove(app)
     runners = ("docker", "process") if args.runner == "both" else (args.runner,)
-    found = asyncio.run(measure(runners, apps, args.rounds, console))
+    try:
+        found = asyncio.run(measure(runners, apps, args.rounds, console))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 130
     _tell(found, console)
     if args.json:
         args.json.write_text(json.dumps(found.as_json(args.rounds), indent=1))
