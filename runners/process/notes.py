@@ -80,11 +80,13 @@ class Notes:
                 yield Note(self._home_id, folder.name, str(Leader.of(min(members))), "/")
 
     def unfinished(self) -> list[Path]:
-        """Folders in which nothing was started: we were killed while we laid them out, or away.  Blocks."""
+        """Folders in which nothing runs: we were killed while we laid them out, or away.  Blocks."""
         instances = self._folders.home / "instances"
         others = ("instance.json", "note.json", "gate")  # the last two are the Docker backend's
-        found = [folder for folder in instances.glob("*") if not any((folder / name).exists() for name in others)]
-        return [folder for folder in found if not self.group(folder.name).members()]
+        every = list(instances.glob("*"))
+        found = [folder for folder in every if not any((folder / name).exists() for name in others)]
+        dead = [folder for folder in every if (note := self.read(folder.name)) and not self.lives(note)]
+        return [*(folder for folder in found if not self.group(folder.name).members()), *dead]
 
     def lives(self, note: Note) -> bool:
         """Its program, or at least a child of it, runs.  Blocks."""

@@ -405,6 +405,8 @@ async def test_what_a_killed_life_was_laying_out_is_swept_and_what_runs_is_not(t
     for name, file in (("half", "app/index.py"), ("noted", "instance.json"), ("boxed", "gate/run")):
         (instances / name / file).parent.mkdir(parents=True)
         (instances / name / file).write_text("{}")
+    (instances / "dead").mkdir()
+    notes.Note("h", "dead", "1:1", "/").write(instances / "dead")  # no process is as old as that
 
     ProcessRunner(Folders(tmp_path / "home"), "h").sweep()
 
