@@ -233,6 +233,20 @@ class Route(SQLModel, table=True):
     version: int = Field(default=0, index=True)
 
 
+class Traffic(SQLModel, table=True):
+    """What the router saw of a deployment so far, added to every few seconds by whichever process routes.
+
+    `runners.base.Traffic` says what the counters mean."""
+
+    deployment: str = Field(primary_key=True)  # or a release's id: what `Target.deployment` says
+    requests: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    failures: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    bytes_out: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    latency: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    marks: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))  # [[unix seconds, then], ...]
+    updated_at: float = 0.0
+
+
 class Effect(SQLModel, table=True):
     """A thing made at GitHub, written down before it is asked for: a crash in between is read back, not repeated."""
 
