@@ -49,6 +49,13 @@ def rebuild(project_id: int, number: int, reason: str, **asked: Any) -> Errand:
     return Errand(f"rebuild:{key}:{reason}", "slipway.rebuild", payload, order)
 
 
+def merge(project_id: int, number: int, sha: str) -> Errand:
+    """What was merged is not what was previewed: it gets a preview of its own, so that it can be seen and promoted."""
+    key = f"{project_id}#{number}"
+    order = Order(key=key, topic=f"{key}:refresh", heavy=True, project_id=project_id)
+    return Errand(f"merge:{key}:{sha}", "slipway.merge", {"project": project_id, "number": number, "sha": sha}, order)
+
+
 def remove(project_id: int, number: int, reason: str, **asked: Any) -> Errand:
     """Remove what runs of a pull request: the project is no longer ours to serve, or somebody `asked`."""
     key = f"{project_id}#{number}"

@@ -145,6 +145,7 @@ class PullRequest(SQLModel, table=True):
     keep_until: float | None = None  # somebody asked to keep its preview: it does not expire before
     changes: int = 0  # counts up with everything worth telling
     told: int = 0  # the count that GitHub shows; lower than `changes`: there is something to tell
+    merge_sha: str | None = None  # the merge's commit, once it has a preview because it is not what was shown
 
 
 class Allowance(SQLModel, table=True):

@@ -37,6 +37,7 @@ HANDLERS: dict[str, Handler] = {
     "slipway.cancel": clock.cancel,
     "slipway.expire": clock.expire,
     "slipway.look": clock.look,
+    "slipway.merge": clock.merge,
     "slipway.rebuild": clock.rebuild,
     "slipway.remove": clock.remove,
     "slipway.revive": release.revive,

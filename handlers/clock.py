@@ -32,6 +32,13 @@ async def rebuild(event: Event, service: Service) -> None:
         await after_work(event, service)
 
 
+async def merge(event: Event, service: Service) -> None:
+    """Show the merge's commit, if that is still what GitHub says was merged."""
+    project, raw = await _ask(event, service)
+    if project is not None and raw is not None and raw.get("merge_commit_sha") == event.payload["sha"]:
+        await service.previews.show_merge(project, pull_of(raw, project.id), event.payload["sha"], event.guid)
+
+
 async def remove(event: Event, service: Service) -> None:
     standing = await service.store.read(deployments.standing, event.payload["project"], event.payload["number"])
     if standing is None:

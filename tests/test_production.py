@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import Session, select
 
-from bot.models import Environment, Release, Stage
+from bot.models import Delivery, Environment, Release, Stage, Work
 from bot.releases import Actor, Ask, Outcome, Watch
 from bot.store import environments, projects, releases
 from tests.house import SERVER, House, eventually, house
@@ -107,6 +107,17 @@ async def books(home: House) -> tuple[Environment, list[Release]]:
     def look(session: Session) -> tuple[Environment, list[Release]]:
         rows = session.exec(select(Release).order_by(Release.started_at)).all()  # type: ignore[arg-type]
         return session.exec(select(Environment)).one(), list(rows)
+
+    assert home.service is not None
+    return await home.service.store.read(look)
+
+
+async def worked_off(home: House, action: str) -> bool | None:
+    """Deliveries of this action came, and none is left to do."""
+
+    def look(session: Session) -> bool | None:
+        rows = session.exec(select(Delivery).where(Delivery.action == action)).all()
+        return True if rows and all(row.state is Work.DONE for row in rows) else None
 
     assert home.service is not None
     return await home.service.store.read(look)
@@ -330,7 +341,7 @@ async def test_a_merged_pull_request_ships_what_was_shown(home: House) -> None:
     assert (await home.visit(MAIN)).text == "hello one"
 
 
-async def test_a_merge_that_became_something_else_is_refused(home: House) -> None:
+async def test_a_merge_that_became_something_else_is_refused_until_it_was_seen(home: House) -> None:
     """P42: a squash on a base that had moved."""
     number = await proposed(home, says("one"))
     await home.github.branch_commit(home.repo, "main", {"other.txt": "drift"}, "Drift", author="bob")
@@ -341,6 +352,30 @@ async def test_a_merge_that_became_something_else_is_refused(home: House) -> Non
 
     assert outcome.reason_code == "merge_differs"
     assert (await home.visit(MAIN)).status_code == 404
+    body = await home.says(number, "Preview of what was merged, ", "is live")
+    merged = await home.github.hub.repo(home.repo).git.resolve("main")
+    assert merged is not None
+    assert merged[:7] in body
+    assert outcome.next == f"/promote production {merged[:7]}"
+    outcome = await promote(home, number)
+
+    assert outcome.done, outcome
+    assert (await books(home))[1][-1].sha == merged
+    assert (await home.visit(MAIN)).text == "hello one"
+
+
+async def test_what_was_merged_goes_on_being_shown_when_more_is_told_of_the_pull_request(home: House) -> None:
+    number = await proposed(home, says("one"))
+    await home.github.branch_commit(home.repo, "main", {"other.txt": "drift"}, "Drift", author="bob")
+    await home.github.merge_pull(home.repo, number, "bob")
+    await home.says(number, "merged")
+    await promote(home, number)
+    await home.says(number, "Preview of what was merged, ", "is live")
+
+    await home.github.edit_title(home.repo, number, "Another title", "bob")
+    await eventually(lambda: worked_off(home, "edited"))
+
+    assert (await home.visit(home.host(number))).text == "hello one"
 
 
 async def test_a_delivery_tried_again_switches_once(home: House) -> None:

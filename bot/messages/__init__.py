@@ -148,7 +148,8 @@ def remote(deployment: Deployment) -> tuple[str, str]:
 
 def comment(view: View) -> str:
     """The one sticky comment of a pull request."""
-    if view.pull.receipt is not None and view.pull.state != "open":
+    merged = view.deployment.sha == view.pull.merge_sha
+    if view.pull.receipt is not None and view.pull.state != "open" and not merged:
         return _receipt(view)
     if view.deployment.state is State.REMOVED:
         return _expired(view)
@@ -211,7 +212,8 @@ def _status_line(view: View) -> str:
             took = duration(seconds(deployment) or 0)
             how = f" · {deployment.reused}" if deployment.reused else ""
             resting = " · asleep, wakes on the next request" if state is State.ASLEEP else ""
-            return f"### 🟢 Preview of {sha} is live · {took}{how}{resting}"
+            what = "what was merged," if deployment.sha == view.pull.merge_sha else ""
+            return f"### 🟢 Preview of {what}{' ' * bool(what)}{sha} is live · {took}{how}{resting}"
 
 
 def _app_table(view: View) -> str:

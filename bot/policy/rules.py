@@ -94,8 +94,9 @@ def _merged(facts: Facts) -> Objection | None:
         return _unknown("merge", "merge_unknown", "whether the merge is what was previewed", required, why)
     if facts.merged_same:
         return None
-    words = "What was merged is not what was previewed: the base had changed meanwhile."
-    again = "Open a pull request on the merged state, so that it gets a preview, and promote that."
+    words = "What was merged is not what was previewed: the base had changed meanwhile. So it is built and shown first."
+    wait = "Wait until my comment shows it, then promote that."
+    again = f"/promote {facts.environment} {facts.merge_sha[:7]}" if facts.merge_sha else wait
     return Objection("merge", "merge_differs", words, "another tree", required, again)
 
 
@@ -110,11 +111,11 @@ def ready(facts: Facts) -> Objection | None:
 
 
 def own_branch(facts: Facts) -> Objection | None:
-    """What was built from a fork was built for a fork."""
+    """What was built from a fork was built for a fork; what was merged was built again here."""
     required = "a branch of this repository"
     if isinstance(facts.fork, Unknown):
         return _unknown("fork", "pull_unknown", "where this pull request comes from", required, facts.fork)
-    if not facts.fork:
+    if not facts.fork or _merge_shown(facts):
         return None
     words = "This comes from a fork; what was built from it never goes to production."
     again = "Push the same commits to a branch of this repository and open a pull request from there."
@@ -138,11 +139,16 @@ def head_still(facts: Facts) -> Objection | None:
     head, shown = facts.head_sha, facts.displayed_sha
     if isinstance(head, Unknown):
         return _unknown("head", "head_unknown", "which commit is the head now", "the commit that was shown", head)
-    if not isinstance(shown, str) or head == shown:
+    if not isinstance(shown, str) or head == shown or _merge_shown(facts):
         return None
     words = f"The head moved: my comment showed {shown[:7]}, the pull request is at {head[:7]} now."
     again = f"/promote {facts.environment} {head[:7]}"
     return Objection("head", "head_moved", words, head[:7], shown[:7], again)
+
+
+def _merge_shown(facts: Facts) -> bool:
+    """Whether people saw the very commit that was merged."""
+    return facts.state == "merged" and facts.merge_sha is not None and facts.displayed_sha == facts.merge_sha
 
 
 def unfrozen(facts: Facts) -> Objection | None:

@@ -43,6 +43,7 @@ class Previews:
         ground = Ground(settings, store, runner, router, clock)
         rest = Rest(ground, sources)
         self.refresh = Refresh(ground, github, sources, builds)
+        self.show_merge = self.refresh.show_merge
         self.close, self.expire, self.remove = rest.close, rest.expire, rest.remove
         self._ground = ground
         self.sleep, self.wake, self.rename, self.note_gone = rest.sleep, rest.wake, rest.rename, rest.note_gone

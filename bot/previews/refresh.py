@@ -49,7 +49,17 @@ class Refresh:
         newest = standing.newest
         if newest and newest.delivery != guid and newest.sha == pull.head_sha and not again and _settled(newest):
             return
-        deployment = await self._store.write(deployments.begin, guid, pull, pull.head_sha, now)
+        await self._deploy(project, pull, await self._store.write(deployments.begin, guid, pull, pull.head_sha, now))
+
+    async def show_merge(self, project: Project, pull: PullRequest, sha: str, guid: str) -> None:
+        """Make what was merged live where the pull request was: it has other files than what was shown there."""
+        now = self._ground.clock()
+        project, pull = await self._store.write(deployments.note_pull, project, pull, now)
+        if pull.state == "merged" and project.state == "active":
+            row = await self._store.write(deployments.begin_merge, guid, pull, sha, now)
+            await self._deploy(project, pull.model_copy(update={"merge_sha": sha}), row)
+
+    async def _deploy(self, project: Project, pull: PullRequest, deployment: Deployment) -> None:
         if not deployment.state.working:
             return  # tried again after it had ended
         try:
@@ -67,9 +77,10 @@ class Refresh:
             await self._fail(deployment, StartFailed(reason, step="slipway", hint=hint))
 
     async def _make(self, project: Project, pull: PullRequest, deployment: Deployment) -> None:
-        ground, log = self._ground, self._ground.log(deployment.id)
+        ground, log, merged = self._ground, self._ground.log(deployment.id), deployment.sha == pull.merge_sha
         await self._reserve(project, pull, deployment)
-        if pull.fork and not await self._store.read(commands.allowed, project.id, pull.number, deployment.sha):
+        fork = pull.fork and not merged  # what was merged is this repository's own
+        if fork and not await self._store.read(commands.allowed, project.id, pull.number, deployment.sha):
             failure = {**FORK, "hint": FORK_NEXT.format(sha=deployment.sha)}
             await ground.step(deployment, State.REFUSED, "not run: it comes from a fork", failure=failure)
             return
@@ -87,7 +98,7 @@ class Refresh:
         plan = await self._builds.plan(tree)
         words = f"building {plan.framework or plan.language}"
         await ground.step(deployment, State.BUILDING, words, plan=plan.as_json(), tree=revision.tree_hash)
-        apart = f"-fork-{pull.number}" if pull.fork else ""
+        apart = f"-fork-{pull.number}" if fork else ""
         made = await self._builds.make(project.id, tree, revision.tree_hash, plan, log, apart=apart)
         reused = "same tree, nothing to build" if made.reused else None
         if not await ground.step(deployment, State.STARTING, "starting", artifact=made.artifact.digest, reused=reused):
@@ -192,7 +203,8 @@ class Refresh:
             token = await repository.git_token()
         except GitHubRefused as error:
             raise SourceUnavailable(f"GitHub gave no access to {project.full_name}: {error}") from error
-        return await self._sources.fetch(project.id, project.full_name, sha, token, ref=f"refs/pull/{pull.number}/head")
+        ref = None if sha == pull.merge_sha else f"refs/pull/{pull.number}/head"
+        return await self._sources.fetch(project.id, project.full_name, sha, token, ref=ref)
 
     async def _late(self, repository: Repository, pull: PullRequest, sha: str) -> bool:
         """Ask GitHub how the pull request stands and who wrote it.  True: the delivery speaks of an older head.
@@ -201,7 +213,7 @@ class Refresh:
         raw, commits = await asyncio.gather(
             _or_none(repository.pull(pull.number)), _or_none(repository.pull_commits(pull.number))
         )
-        if not isinstance(raw, Mapping):
+        if not isinstance(raw, Mapping) or sha == pull.merge_sha:
             return False
         written = [_commit(one) for one in commits or [] if isinstance(one, Mapping)]
         author = Author(pull.author_id, pull.author, pull.author_is_bot)

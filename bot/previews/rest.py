@@ -24,7 +24,7 @@ class Rest:
             return  # it was opened again meanwhile
         now = self._ground.clock()
         rows = await self._store.write(deployments.closing, pull.project_id, pull.number, now, guid)
-        await self._remove(project, pull, rows, "closed")
+        await self._remove(project, pull, rows, None if pull.merge_sha else "closed")
         for one in await self._left(rows):  # somebody opened it just now and it was being woken
             await self._ground.runner.stop(one)
         left = await self._left(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 
+from bot import errands
 from bot.errors import GitHubDown, GitHubRefused, SourceUnavailable
 from bot.github import Repository
 from bot.models import Deployment, Release
@@ -13,7 +14,7 @@ from bot.policy import RULES, Facts, Objection, Unknown, judge
 from bot.releases.ask import Ask, Outcome, refused
 from bot.releases.ground import LEASE_SECONDS, NO_WORDS, Ground, entry, objected, stops
 from bot.sources import Sources
-from bot.store import environments, releases
+from bot.store import deliveries, environments, releases
 from runners.base import Artifact, Instance, StartFailed
 
 PATIENCE_SECONDS = 1.5  # for a first comment that is on its way
@@ -31,11 +32,14 @@ class Promote:
         known = await self._store.read(releases.of_delivery, ask.guid)
         if known is not None and not known.state.pending:
             return await self._ground.told(ask, known)
-        shown, no = await self._judged(ask)
+        shown, no, merge = await self._judged(ask)
         artifact = await self._ground.artifact(shown.artifact if shown else None)
         if no is None and artifact is None:
             again = "Push a commit, or open a new pull request, and promote its preview."
             no = refused("not_kept", "What was shown has been removed, and production never builds anything.", again)
+        if merge and no is not None and [one.reason_code for one in no.objections] == ["merge_differs"]:
+            show = errands.merge(ask.project.id, ask.number or 0, merge)
+            await self._store.write(deliveries.send, show, self._ground.clock())
         if no is not None or shown is None or artifact is None:
             if known is not None:  # it was allowed before we were killed, and is not any more
                 await self._fail(ask, known, no)
@@ -52,7 +56,7 @@ class Promote:
 
     async def plan(self, ask: Ask) -> Outcome:
         """What a promotion would be told now; nothing is done."""
-        shown, no = await self._judged(ask)
+        shown, no, _merge = await self._judged(ask)
         if no is not None or shown is None:
             return no or refused("not_displayed", "Nothing was shown.")
         return Outcome(done=True, words=f"`{shown.sha[:7]}` may be promoted to {ask.environment}.")
@@ -65,9 +69,10 @@ class Promote:
             failure = {"reason_code": "internal", "message": reason}
             await self._store.write(releases.abandon, row.id, failure, now)
 
-    async def _judged(self, ask: Ask) -> tuple[Deployment | None, Outcome | None]:
+    async def _judged(self, ask: Ask) -> tuple[Deployment | None, Outcome | None, str | None]:
+        """What was shown, what speaks against it, and the commit of the merge if there is one."""
         if ask.number is None:
-            return None, refused("not_displayed", "A promotion starts from a pull request.")
+            return None, refused("not_displayed", "A promotion starts from a pull request."), None
         shown = await self._shown(ask, ask.number)
         env, held = await self._store.read(
             environments.standing_of, ask.project.id, ask.environment, shown.artifact if shown else None
@@ -87,7 +92,7 @@ class Promote:
         if found.state == "merged" and shown is not None:
             found = dataclasses.replace(found, merged_same=await self._same(ask, repository, found, shown))
         objections = (*judge(found), *_other_target(ask, shown))
-        return shown, objected(objections) if objections else None
+        return shown, objected(objections) if objections else None, found.merge_sha
 
     async def _shown(self, ask: Ask, number: int) -> Deployment | None:
         """What was displayed when the command was received; GitHub's answer to a comment may be on its way to us."""

@@ -107,6 +107,12 @@ def begin(session: Session, guid: str, pull: PullRequest, sha: str, now: float) 
     return row
 
 
+def begin_merge(session: Session, guid: str, pull: PullRequest, sha: str, now: float) -> Deployment:
+    """The deployment that shows what was merged."""
+    session.get_one(PullRequest, (pull.project_id, pull.number)).merge_sha = sha
+    return begin(session, guid, pull, sha, now)
+
+
 def advance(session: Session, deployment: str, state: State, words: str, now: float, **fields: Any) -> bool:
     """One step forward, told on the page and to GitHub.  False: it has ended meanwhile, nothing was written."""
     row = session.get(Deployment, deployment)
@@ -216,6 +222,7 @@ def closing(session: Session, project_id: int, number: int, now: float, guid: st
     Tried again after a crash, it finds the same rows: those whose removal was not confirmed yet."""
     pull = session.get_one(PullRequest, (project_id, number))
     rows = _of_pull(session, project_id, number, (*HOLDING, *WORKING))
+    rows = [row for row in rows if row.sha != pull.merge_sha]  # that came after the closing
     if pull.receipt is None and pull.displayed is not None:
         pull.receipt = {
             "instances": sum(row.instance is not None for row in rows),

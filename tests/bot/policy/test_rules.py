@@ -138,6 +138,14 @@ def test_what_is_unknown_denies_whichever_it_is(base: Facts) -> None:
             assert GONE.why in found[0].words, field.name
 
 
+def test_what_was_merged_may_be_promoted_once_it_was_seen() -> None:
+    merged = {"state": "merged", "merged_same": True, "merge_sha": "e" * 40, "displayed_sha": "e" * 40}
+    assert judge(facts(**merged)) == ()
+    assert judge(facts(**merged, fork=True)) == ()
+    still_open = merged | {"state": "open", "merged_same": None}
+    assert [one.reason_code for one in judge(facts(**still_open))] == ["head_moved"]
+
+
 def test_merged_without_drift_may_be_promoted() -> None:
     assert judge(MERGED) == ()
 
@@ -291,7 +299,9 @@ def test_every_question_gets_an_answer(asked: Facts) -> None:
     assert all(isinstance(one, Objection) and one.words and one.next for one in found)
     if not found:
         assert isinstance(asked.actor_role, Role) and asked.actor_role >= Role.MAINTAIN and asked.actor_person
-        assert asked.actor_id != asked.author_id and asked.head_sha == asked.displayed_sha
+        seen = asked.head_sha if asked.state == "open" else asked.displayed_sha
+        assert asked.actor_id != asked.author_id and asked.displayed_sha == seen
+        assert asked.displayed_sha in (asked.head_sha, asked.merge_sha)
         assert asked.state in ("open", "merged") and isinstance(asked.checks, tuple)
 
 
