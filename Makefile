@@ -31,6 +31,7 @@ format: $(READY) ## put the code into shape
 
 bench: $(READY) ## what we claim about speed, measured here
 	$(BIN)/python -m bench.preview
+	$(BIN)/python -m bench.release
 
 clean: ## remove what make made
 	rm -rf $(VENV) .slipway

@@ -40,8 +40,14 @@ def output(*command: str | Path, folder: Path | None = None, env: Mapping[str, s
 
 
 async def ran(*command: str | Path, folder: Path | None = None, env: Mapping[str, str] | None = None) -> str:
-    """As `output`, beside other work."""
-    return await asyncio.to_thread(output, *command, folder=folder, env=env)
+    """As `output`, beside other work.  Cancelled, it waits for its end: what it makes can be removed only then."""
+    work = asyncio.ensure_future(asyncio.to_thread(output, *command, folder=folder, env=env))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait({work})
+        work.cancelled() or work.exception()  # it is of no interest any more
+        raise
 
 
 async def get(port: int, *, host: str = "127.0.0.1", name: str = "localhost") -> tuple[int, bytes]:

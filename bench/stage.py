@@ -26,6 +26,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bench.commands import PATIENCE, Failed, free_port, get, output, shows, until
 from demo.github import DemoGitHub
+from runners.base import Unavailable
+from runners.choose import choose
 
 SECRET = "only for the bench"
 PERSON = "ann"
@@ -37,11 +39,12 @@ _FOREIGN = ("SLIPWAY_", "GITHUB_", "DATABASE_URL")
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A pull_request delivery on its way: when it left GitHub, by both clocks, and what it was about."""
+    """A delivery on its way: when it left GitHub, by both clocks, and what it was about."""
 
     at: float  # perf_counter
     wall: float  # time.time
-    sha: str
+    guid: str
+    sha: str = ""  # of a pull request's head; a comment does not say
 
 
 class Wire:
@@ -55,11 +58,12 @@ class Wire:
         self._slipway = slipway
         self._held: list[tuple[dict[str, str], bytes]] = []
         self._next: asyncio.Future[Sent] | None = None
+        self._awaited = ""
         self._sending: set[asyncio.Task[None]] = set()
 
-    def next(self) -> asyncio.Future[Sent]:
-        """The next delivery that asks for a preview."""
-        self._next = asyncio.get_running_loop().create_future()
+    def next(self, event: str = "pull_request") -> asyncio.Future[Sent]:
+        """The next delivery that asks for a preview, or (`issue_comment`) that a person's comment makes."""
+        self._next, self._awaited = asyncio.get_running_loop().create_future(), event
         return self._next
 
     @contextlib.asynccontextmanager
@@ -103,11 +107,13 @@ class Wire:
 
     def _note(self, last: tuple[dict[str, str], bytes]) -> None:
         headers, body = last
-        if headers.get("X-GitHub-Event") != "pull_request" or self._next is None or self._next.done():
+        if headers.get("X-GitHub-Event") != self._awaited or self._next is None or self._next.done():
             return
-        payload = json.loads(body)
-        if payload["action"] in ("opened", "synchronize"):
-            self._next.set_result(Sent(time.perf_counter(), time.time(), payload["pull_request"]["head"]["sha"]))
+        payload, guid = json.loads(body), headers["X-GitHub-Delivery"]
+        if self._awaited == "pull_request" and payload["action"] in ("opened", "synchronize"):
+            self._next.set_result(Sent(time.perf_counter(), time.time(), guid, payload["pull_request"]["head"]["sha"]))
+        elif self._awaited == "issue_comment" and payload["sender"]["type"] == "User":
+            self._next.set_result(Sent(time.perf_counter(), time.time(), guid))
 
 
 class Stage:
@@ -142,22 +148,37 @@ class Stage:
         await until(look, f"GitHub to hear of {sha[:7]}", 0.05)
 
     async def gone(self, repo: str) -> None:
-        """Close the pull request, and wait until nothing of it is left."""
+        """Close the pull requests, and wait until nothing of their previews is left."""
         books = self.github.hub.repo(repo)
-        if books.pulls and books.pulls[1].state == "open":
-            await self.github.close_pull(repo, 1)
+        for pull in [one for one in books.pulls.values() if one.state == "open"]:
+            await self.github.close_pull(repo, pull.number)
 
         async def look() -> bool:
-            return all(one.state == "inactive" for one in books.deployments.values())
+            previews = [one for one in books.deployments.values() if one.environment == "preview"]
+            return all(one.state == "inactive" for one in previews)
 
-        await until(look, f"{repo}#1 to be removed", 0.05)
+        await until(look, f"the previews of {repo} to be removed", 0.05)
+
+    async def quiet(self) -> None:
+        """Wait until slipway has nothing left to do now, nor to tell GitHub."""
+        due = "select count(*) from delivery where state in ('queued', 'running') and run_at <= ?"
+        untold = "select count(*) from pull_request where told < changes"
+
+        async def look() -> bool:
+            return self.rows(due, time.time()) == [(0,)] and self.rows(untold) == [(0,)]
+
+        await until(look, "slipway to have nothing left to do", 0.05)
+
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """Asked of slipway's own books, which are only read."""
+        path = self.folder / "home" / "slipway.db"
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as books:
+            return books.execute(query, values).fetchall()
 
     def steps(self, sent: Sent, seen: float) -> dict[str, float]:
         """Where the time of a deployment went, by its books: each step's name and seconds."""
-        path = self.folder / "home" / "slipway.db"
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as books:
-            rows = books.execute("select timeline from deployment where sha = ? order by received_at", (sent.sha,))
-            timeline = json.loads(rows.fetchall()[-1][0])
+        rows = self.rows("select timeline from deployment where sha = ? order by received_at", sent.sha)
+        timeline = json.loads(rows[-1][0])
         marks = [(sent.wall, "")] + [(at, words.split()[0]) for at, words in timeline]
         marks.append((sent.wall + seen - sent.at, "answering"))
         return {f"→ {name}": at - before for (before, _), (at, name) in itertools.pairwise(marks)}
@@ -237,6 +258,7 @@ async def _slipway(folder: Path, port: int, github: str, key: str, runner: str) 
         yield
     finally:
         await _ended(process)
+        await _stopped(folder / "home", runner)
         await asyncio.to_thread(_swept, folder / "home")
 
 
@@ -248,6 +270,19 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
         except TimeoutError:
             process.kill()
             await process.wait()
+
+
+async def _stopped(home: Path, kind: str) -> None:
+    """Production outlives slipway by design; it must not outlive the bench."""
+    if not (home / "id").exists():
+        return
+    with contextlib.suppress(Unavailable):
+        runner = await choose("docker" if kind == "docker" else "process", home.absolute())
+        try:
+            for instance in await runner.instances():
+                await runner.stop(instance)
+        finally:
+            await runner.close()
 
 
 def _swept(home: Path) -> None:

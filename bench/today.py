@@ -1,6 +1,6 @@
 """What people do today for the same commit: a fresh clone, `docker build`, `docker run`, and the old one stopped.
 
-Or, where the plugin is, a fresh clone and `docker compose up --build`.
+Or, where the plugin is, a fresh clone and `docker compose up --build`.  And what they do to go back: the former tag.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import functools
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench.apps import App
@@ -21,6 +22,13 @@ _COMPOSE = """\
 services:
   web:
     build: .
+    init: true
+    ports: ["127.0.0.1:{port}:{inside}"]
+"""
+_TAGGED = """\
+services:
+  web:
+    image: {image}
     init: true
     ports: ["127.0.0.1:{port}:{inside}"]
 """
@@ -71,22 +79,66 @@ class Today:
 
     async def clear(self) -> None:
         """Remove every container, network and image of ours."""
-        await asyncio.to_thread(self._clear)
+        await asyncio.to_thread(clear, self._name, [f"{self._name}-{app}" for app in self._composed])
 
-    def _clear(self) -> None:
-        ours = [f"reference={self._name}-*"]
-        for project in (f"{self._name}-{app}" for app in self._composed):
-            ours.append(f"label=com.docker.compose.project={project}")
-            with contextlib.suppress(Failed):
-                output("docker", "compose", "--project-name", project, "down", "--timeout=1", "--volumes")
+
+def clear(name: str, projects: Iterable[str]) -> None:
+    """Remove every container and image whose name begins so, and these compose projects.  Blocks."""
+    ours = [f"reference={name}-*"]
+    for project in projects:
+        ours.append(f"label=com.docker.compose.project={project}")
         with contextlib.suppress(Failed):
-            left = output("docker", "ps", "--all", "--quiet", "--filter", f"name={self._name}-").split()
-            if left:
-                output("docker", "rm", "--force", "--volumes", *left)
-            for mine in ours:
-                images = output("docker", "images", "--quiet", "--filter", mine).split()
-                if images:
-                    output("docker", "rmi", "--force", *dict.fromkeys(images))
+            output("docker", "compose", "--project-name", project, "down", "--timeout=1", "--volumes")
+    with contextlib.suppress(Failed):
+        left = output("docker", "ps", "--all", "--quiet", "--filter", f"name={name}-").split()
+        if left:
+            output("docker", "rm", "--force", "--volumes", *left)
+        for mine in ours:
+            images = output("docker", "images", "--quiet", "--filter", mine).split()
+            if images:
+                output("docker", "rmi", "--force", *dict.fromkeys(images))
+
+
+class Tags:
+    """Two tags of one app, of which one is up on its published port; `mark` is in every name."""
+
+    def __init__(self, folder: Path, mark: str) -> None:
+        self._folder, self._name, self._port = folder, f"slipway-bench-{mark}", free_port()
+        self._web = f"{self._name}-web"  # the container, the image, the compose project
+
+    @property
+    def words(self) -> str:
+        """What is done here, as it is told."""
+        return "docker compose up -d" if has_compose() else "docker stop, rm, run"
+
+    async def make(self, app: App, *versions: str) -> None:
+        """Build an image for each; nobody times this."""
+        for version in versions:
+            place = self._folder / f"tag-{version}"
+            for name, text in {**app.deps(0), **app.code(version), "Dockerfile": app.dockerfile(PORT)}.items():
+                (place / name).parent.mkdir(parents=True, exist_ok=True)
+                (place / name).write_text(str(text))
+            await ran("docker", "build", "--quiet", "--tag", f"{self._web}:{version}", ".", folder=place)
+
+    async def up(self, version: str) -> float:
+        """Seconds until that tag answers instead of the other."""
+        image = f"{self._web}:{version}"
+        began = time.perf_counter()
+        if await asyncio.to_thread(has_compose):
+            (self._folder / "compose.yaml").write_text(_TAGGED.format(image=image, port=self._port, inside=PORT))
+            await ran("docker", "compose", "--project-name", self._web, "up", "--detach", folder=self._folder)
+        else:
+            with contextlib.suppress(Failed):  # the first time there is none
+                await ran("docker", "stop", self._web)
+                await ran("docker", "rm", self._web)
+            published = f"127.0.0.1:{self._port}:{PORT}"
+            await ran("docker", "run", "--detach", "--init", "--name", self._web, "--publish", published, image)
+        return await shows(self._port, version) - began
+
+    async def clear(self) -> None:
+        """Remove every container, network and image of ours."""
+        projects = [self._web] if has_compose() else []
+        await asyncio.to_thread(clear, self._name, projects)
 
 
 @functools.cache

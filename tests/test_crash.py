@@ -13,19 +13,18 @@ import os
 import random
 import signal
 import sqlite3
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from demo.github.records import Pull
 from runners.isolation import marks
-from tests.house import PRIVATE_KEY, SECRET, SERVER, House, stage
+from tests.house import SERVER, House, stage
+from tests.victim import Victim
 
 pytestmark = pytest.mark.slow
 
@@ -35,45 +34,6 @@ PULLS = {"acme/shop": (0, 4), "acme/docs": (1, 2)}  # repository -> (server apps
 LATEST_KILL = 1.6  # seconds after a round began
 PATIENCE = 40.0  # seconds until all that a round asked for has to be true
 HOLDING = ("live", "asleep", "replaced")
-
-
-class Victim:
-    """`python -m bot serve`, killed and started again."""
-
-    def __init__(self, home: House, log: Path) -> None:
-        self._home, self._log = home, log
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        told = self._home.settings
-        ours = ("SLIPWAY_", "GITHUB_", "DATABASE_URL")
-        env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        env |= {"PORT": str(told.port), "SLIPWAY_HOME": str(told.home), "SLIPWAY_RUNNER": "process"}
-        env |= {"GITHUB_API_URL": told.github_api_url, "GITHUB_SERVER_URL": told.github_server_url}
-        env |= {"GITHUB_APP_ID": "1", "GITHUB_PRIVATE_KEY": PRIVATE_KEY, "GITHUB_WEBHOOK_SECRET": SECRET}
-        with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", "serve", env=env, stdout=log, stderr=log, start_new_session=True
-            )
-
-    async def ready(self) -> None:
-        url = f"http://127.0.0.1:{self._home.settings.port}/readyz"
-        async with asyncio.timeout(60):
-            while True:
-                assert self._process is not None and self._process.returncode is None, self.words()
-                with contextlib.suppress(httpx.TransportError):
-                    if (await self._home.http.get(url)).status_code == 200:
-                        return
-                await asyncio.sleep(0.1)  # it needs the processor more than we do
-
-    async def end(self, how: signal.Signals) -> None:
-        assert self._process is not None
-        if self._process.returncode is None:
-            self._process.send_signal(how)
-        await self._process.wait()
-
-    def words(self) -> str:
-        return self._log.read_text()[-6000:]
 
 
 class Crowd:
