@@ -10,7 +10,7 @@ import logging
 import signal
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -32,7 +32,7 @@ from bot.sources import Sources
 from bot.store import Store, deliveries, migrate
 from bot.sweeper import Sweeper
 from bot.worker import Worker
-from runners.base import Limits, Router, Runner, RunnerError, Target, Unavailable
+from runners.base import Limits, Router, Runner, RunnerError, Target, Traffic, Unavailable
 from runners.choose import choose
 from runners.proxy import SERVER_OPTIONS, Proxy
 
@@ -54,6 +54,9 @@ class Elsewhere(Router):
     async def drained(self, deployment: str, seconds: float) -> bool:
         await asyncio.sleep(min(seconds, 5.0))
         return True
+
+    def traffic(self) -> Mapping[str, Traffic]:
+        return {}
 
 
 async def serve(settings: Settings, *, web: bool, worker: bool) -> None:
@@ -183,6 +186,7 @@ async def _open(
         raise Misconfigured(f"Can't listen on {settings.host}:{settings.port} ({error.strerror}); set PORT.") from error
     tasks(door.follow_routes(store, proxy))
     tasks(door.note_activity(store, proxy))
+    tasks(door.note_traffic(store, proxy))
 
 
 async def _runner(settings: Settings) -> Runner:

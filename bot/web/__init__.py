@@ -18,11 +18,11 @@ from bot import telemetry
 from bot.models import State, Work
 from bot.settings import Settings
 from bot.store import Store, rows
-from bot.web.follow import follow_routes, note_activity, show_routes
+from bot.web.follow import follow_routes, note_activity, note_traffic, show_routes
 from bot.web.pages import Pages
 from bot.web.webhook import LIMIT, Webhook
 
-__all__ = ["Proxy", "Ready", "application", "follow_routes", "note_activity", "runner", "show_routes"]
+__all__ = ["Proxy", "Ready", "application", "follow_routes", "note_activity", "note_traffic", "runner", "show_routes"]
 
 _PATIENCE = 5.0  # seconds that the database and the runner have to say they are ready
 _log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from sqlalchemy.exc import DBAPIError
 
-from bot.store import Store, rows
-from runners.base import Router, Target
+from bot.store import Store, rows, traffic
+from runners.base import Router, Target, Traffic
 
 _LOOK_AGAIN = 5.0  # seconds, should a signal be lost
 _log = logging.getLogger(__name__)
@@ -69,3 +69,31 @@ async def note_activity(store: Store, proxy: Active, every: float = 30.0) -> Non
             unwritten = {}
         except DBAPIError:
             _log.exception("visits can't be written down; trying again")
+
+
+async def note_traffic(store: Store, router: Router, every: float = 2.0) -> None:
+    """Write down every so many seconds what the router counted; runs until it is cancelled, and then once more.
+
+    The worker, which may be another process, reads it there."""
+    unwritten: dict[str, Traffic] = {}
+    try:
+        while True:
+            await asyncio.sleep(every)
+            unwritten = await _note_traffic(store, router, unwritten)
+    finally:
+        await _note_traffic(store, router, unwritten)
+
+
+async def _note_traffic(store: Store, router: Router, unwritten: Mapping[str, Traffic]) -> dict[str, Traffic]:
+    """What could not be written, to be tried again."""
+    counted = dict(unwritten)
+    for deployment, more in router.traffic().items():
+        counted[deployment] = counted.get(deployment, Traffic()) + more
+    if not counted:
+        return {}
+    try:
+        await store.write(traffic.add, counted, store.clock())
+    except DBAPIError:
+        _log.exception("what the router counted can't be written down; trying again")
+        return counted
+    return {}

@@ -7,8 +7,10 @@ the process.
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -227,6 +229,67 @@ class Gone(RunnerError):
 class Failed(RunnerError):
     """The project's own fault.  `step` names what failed, `hint` says what to do next."""
 
+# Upper bounds, in seconds, of the buckets of Traffic.latency; each is 1.3 to 1.7 times the one before.  One more
+# bucket takes what was slower.
+LATENCY = tuple(
+    round(step * decade, 6) for decade in (0.001, 0.01, 0.1, 1.0, 10.0) for step in (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Traffic(_Record):
+    """What a router counted for one deployment; sums and differences of it are Traffic too.
+
+    A request counts when the application answered it, or should have: pages of our own, upgrades (WebSockets), broken
+    requests and clients that left at once do not."""
+
+    requests: int = 0
+    failures: int = 0  # of these: answered with 5xx, or not at all
+    bytes_out: int = 0  # of bodies and WebSockets, towards clients
+    latency: tuple[int, ...] = ()  # requests by their time to the response head; () is nothing but zeros
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Self:
+        known = {field.name for field in dataclasses.fields(cls)}
+        values = {key: value for key, value in raw.items() if key in known}
+        return cls(**{**values, "latency": tuple(raw.get("latency", ()))})
+
+    def __add__(self, other: Traffic) -> Traffic:
+        return self._with(other, 1)
+
+    def __sub__(self, other: Traffic) -> Traffic:
+        return self._with(other, -1)
+
+    @property
+    def timed(self) -> int:
+        """Requests with a known time to the response head."""
+        return sum(self.latency)
+
+    def slower(self, seconds: float) -> int:
+        """Requests that took longer; `seconds` counts as the next bound of LATENCY above it."""
+        return sum(self.latency[bisect.bisect_left(LATENCY, seconds) + 1 :])
+
+    def quantile(self, share: float) -> float | None:
+        """The bound of LATENCY that this share of requests stayed within, in seconds; None without any.
+
+        What was slower than the last bound counts as that bound."""
+        seen, wanted = 0, share * self.timed
+        for bound, number in zip((*LATENCY, LATENCY[-1]), self.latency, strict=False):
+            seen += number
+            if seen and seen >= wanted:
+                return bound
+        return None
+
+    def _with(self, other: Traffic, sign: int) -> Traffic:
+        pairs = itertools.zip_longest(self.latency, other.latency, fillvalue=0)
+        return Traffic(
+            self.requests + sign * other.requests,
+            self.failures + sign * other.failures,
+            self.bytes_out + sign * other.bytes_out,
+            tuple(mine + sign * theirs for mine, theirs in pairs),
+        )
+
+
     def __init__(
         self, message: str, *, step: str, hint: str = "", path: str | None = None, line: int | None = None
     ) -> None:
@@ -237,6 +300,9 @@ class Failed(RunnerError):
 class BuildFailed(Failed):
     """Detect, install or build ended with an error."""
 
+
+    def traffic(self) -> Mapping[str, Traffic]:
+        """What was counted since the previous call, by deployment; for one reader, who adds it up."""
 
 class StartFailed(Failed):
     """It ended, or did not answer in time."""

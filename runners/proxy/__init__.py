@@ -10,10 +10,10 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from runners.base import Target
+from runners.base import Target, Traffic
 from runners.proxy import pages, static
 from runners.proxy.pages import STATUS_PATH
-from runners.proxy.traffic import Traffic
+from runners.proxy.traffic import Exchange, Exchanges
 from runners.proxy.upstream import BadRequest, NoAnswer, Upstream
 
 __all__ = ["SERVER_OPTIONS", "STATUS_PATH", "Proxy"]
@@ -44,7 +44,7 @@ class Proxy:
         self._changed: dict[str, asyncio.Future[bool]] = {}  # host -> True: the table changed; False: wake failed
         self._waking: dict[str, float] = {}  # host -> when, on the loop's clock
         self._tasks: set[asyncio.Task[None]] = set()
-        self._traffic = Traffic(clock)
+        self._exchanges = Exchanges(clock)
         self._upstream = Upstream()
 
     def serves(self, host: str) -> bool:
@@ -68,16 +68,15 @@ class Proxy:
 
     async def drained(self, deployment: str, seconds: float) -> bool:
         """Wait until no request to that deployment is under way; False when time ran out."""
-        return await self._traffic.drained(deployment, seconds)
+        return await self._exchanges.drained(deployment, seconds)
 
     def activity(self) -> dict[str, float]:
         """When each deployment last served a request since the previous call, on the clock given."""
-        return self._traffic.activity()
+        return self._exchanges.activity()
 
-    @property
-    def counts(self) -> Mapping[str, tuple[int, int]]:
-        """Deployment -> requests, and answers of 500 and above, since the start."""
-        return self._traffic.counts
+    def traffic(self) -> dict[str, Traffic]:
+        """What was counted since the previous call, by deployment; for one reader, who adds it up."""
+        return self._exchanges.traffic()
 
     async def close(self) -> None:
         """Hang up on every instance and stop waiting for sleepers."""
@@ -107,20 +106,19 @@ class Proxy:
         if target.kind == "page" or target.asleep:
             return await pages.state(request, host, target)
         # No await between reading the table and counting: a drained deployment gets nothing more.
-        with self._traffic.exchange(target.deployment) as exchange:
-            answer = await self._serve(request, host, target)
-            exchange.status = answer.status
-        return answer
+        with self._exchanges.exchange(target.deployment) as exchange:
+            return await self._serve(request, host, target, exchange)
 
-    async def _serve(self, request: web.Request, host: str, target: Target) -> web.StreamResponse:
+    async def _serve(self, request: web.Request, host: str, target: Target, exchange: Exchange) -> web.StreamResponse:
         if target.kind == "static":
-            return await static.serve(request, target) or await pages.no_file(request, host, target)
+            return await _file(request, host, target, exchange)
         try:
-            return await self._upstream.forward(request, target)
+            return await self._upstream.forward(request, target, exchange)
         except BadRequest:
             return await pages.bad_request(request, host, target)
         except NoAnswer as error:
             log.warning("%s (deployment %s) does not answer: %s", host, target.deployment, error)
+            exchange.failed()
             self._rouse(host, target)
             return await pages.no_answer(request, host, target)
 
@@ -159,6 +157,16 @@ class Proxy:
         self._waking.pop(host, None)
         if waiting := self._changed.pop(host, None):
             waiting.set_result(changed)
+
+
+async def _file(request: web.Request, host: str, target: Target, exchange: Exchange) -> web.StreamResponse:
+    exchange.file()
+    answer = await static.serve(request, target)
+    if answer is None:
+        return await pages.no_file(request, host, target)
+    if request.method != hdrs.METH_HEAD and answer.status != 304:
+        exchange.sent(answer.content_length or 0)  # of a client that leaves in the middle, too
+    return answer
 
 
 def _plain(host: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 import aiohttp
@@ -30,8 +31,13 @@ class _Inlet:
         self.stream.feed_eof()
 
 
-async def join(request: web.Request, received: aiohttp.ClientResponse, fields: CIMultiDict[str]) -> web.StreamResponse:
-    """Answer 101 and carry bytes until either side ends."""
+async def join(
+    request: web.Request,
+    received: aiohttp.ClientResponse,
+    fields: CIMultiDict[str],
+    sent: Callable[[int], None],
+) -> web.StreamResponse:
+    """Answer 101 and carry bytes until either side ends; `sent` is told of those that go to the client."""
     switched = web.StreamResponse(status=101, reason=received.reason, headers=fields)
     switched.force_close()
     near, far = request.protocol, cast(aiohttp.connector.Connection, received.connection).protocol
@@ -44,14 +50,19 @@ async def join(request: web.Request, received: aiohttp.ClientResponse, fields: C
     from_client, from_instance = _Inlet(near), _Inlet(far)
     near.set_parser(cast(Any, from_client))
     far.set_parser(from_instance, from_instance.stream)
-    await _either(_carry(from_client, far), _carry(from_instance, near))
+    await _either(_carry(from_client, far, _uncounted), _carry(from_instance, near, sent))
     return switched
 
 
-async def _carry(inlet: _Inlet, sink: BaseProtocol) -> None:
+def _uncounted(_number: int) -> None:
+    """What clients send costs nobody."""
+
+
+async def _carry(inlet: _Inlet, sink: BaseProtocol, carried: Callable[[int], None]) -> None:
     writer = StreamWriter(sink, asyncio.get_running_loop())
     try:
         while chunk := await inlet.stream.readany():
+            carried(len(chunk))
             await writer.write(chunk)
     except (OSError, aiohttp.ClientError):
         return

@@ -14,6 +14,7 @@ from yarl import URL
 
 from runners.base import Target
 from runners.proxy import headers, tunnel
+from runners.proxy.traffic import Exchange
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
@@ -48,23 +49,33 @@ class Upstream:
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
-    async def forward(self, request: web.Request, target: Target) -> web.StreamResponse:
+    async def forward(self, request: web.Request, target: Target, exchange: Exchange) -> web.StreamResponse:
         """Pass the request on and the answer back; returns when all of it is sent.
 
         Raises NoAnswer or BadRequest while nothing has been sent yet."""
+        if request.body_exists:
+            exchange.sending()
+            request.content.on_eof(exchange.asked)
         with _WithClient(request):
             try:
                 received = await self._ask(request, target)
             except NoAnswer:
                 if _left(request):
+                    exchange.left()
                     return web.Response(status=CLIENT_LEFT)
                 if request.content.exception() is not None:
                     raise BadRequest from None
                 raise
+            except asyncio.CancelledError:
+                exchange.left()
+                raise
             try:
                 if received.status == 101:
-                    return await tunnel.join(request, received, headers.back(received.headers, target, switching=True))
-                return await _pass_back(request, received, headers.back(received.headers, target))
+                    exchange.passes()
+                    fields = headers.back(received.headers, target, switching=True)
+                    return await tunnel.join(request, received, fields, exchange.sent)
+                exchange.head(received.status)
+                return await _pass_back(request, received, headers.back(received.headers, target), exchange)
             finally:
                 received.close()
 
@@ -134,7 +145,7 @@ class Relayed(web.StreamResponse):
 
 
 async def _pass_back(
-    request: web.Request, received: aiohttp.ClientResponse, fields: CIMultiDict[str]
+    request: web.Request, received: aiohttp.ClientResponse, fields: CIMultiDict[str], exchange: Exchange
 ) -> web.StreamResponse:
     answer = Relayed(status=received.status, reason=received.reason, headers=fields)
     try:
@@ -142,6 +153,7 @@ async def _pass_back(
         if writer is not None and not received.content.total_bytes and not received.content.at_eof():
             writer.send_headers()
         while chunk := await _next(request, received):
+            exchange.sent(len(chunk))
             await answer.write(chunk)
         await answer.write_eof()
     except ConnectionError:  # the client left; the server notices by itself

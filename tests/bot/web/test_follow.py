@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+from sqlalchemy.exc import OperationalError
+
 from bot import web
 from bot.models import Deployment
-from bot.store import Store, rows
-from runners.base import Target
+from bot.store import Store, rows, traffic
+from bot.web import follow
+from runners.base import Target, Traffic
 
 ID = "0123456789abcdef"
 
@@ -20,6 +24,7 @@ class Board:
         self.shown: dict[str, Target] = {}
         self.told: list[str] = []
         self.moved = asyncio.Event()
+        self.counted: dict[str, Traffic] = {}
 
     async def point(self, host: str, target: Target) -> None:
         self.shown[host] = target
@@ -31,6 +36,10 @@ class Board:
 
     async def drained(self, deployment: str, seconds: float) -> bool:
         return True
+
+    def traffic(self) -> dict[str, Traffic]:
+        counted, self.counted = self.counted, {}
+        return counted
 
     def _note(self, host: str) -> None:
         self.told.append(host)
@@ -90,3 +99,30 @@ async def test_visits_are_written_down(store: Store) -> None:
         while (await store.read(lambda session: session.get_one(Deployment, ID).active_at)) != 1e9 + 9:
             await store.wait_changed(store.changed, 0.05)
     noting.cancel()
+
+
+async def test_what_was_counted_is_written_down_also_what_came_last(store: Store) -> None:
+    board = Board()
+    board.counted = {ID: Traffic(requests=2, failures=1)}
+    noting = asyncio.create_task(web.note_traffic(store, board, every=0.01))
+    async with asyncio.timeout(20):
+        while (await store.read(traffic.of, ID)).requests < 2:
+            await asyncio.sleep(0.01)
+    board.counted = {ID: Traffic(requests=1)}
+    noting.cancel()
+    await asyncio.gather(noting, return_exceptions=True)
+    assert (await store.read(traffic.of, ID)).requests == 3
+
+
+async def test_what_could_not_be_written_down_is_not_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    board = Board()
+    board.counted = {ID: Traffic(requests=2)}
+    with monkeypatch.context() as broken:
+        broken.setattr(traffic, "add", full)
+        left = await follow._note_traffic(store, board, {})
+    board.counted = {ID: Traffic(requests=3)}
+    assert await follow._note_traffic(store, board, left) == {}
+    assert (await store.read(traffic.of, ID)).requests == 5

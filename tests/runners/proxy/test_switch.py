@@ -122,13 +122,3 @@ async def test_looking_at_the_progress_is_no_activity(stage: Stage) -> None:
     await stage.proxy.point(HOST, Target("page", "d1", state="building"))
     await stage.get("/")
     assert stage.proxy.activity() == {}
-
-
-async def test_requests_and_errors_are_counted(stage: Stage) -> None:
-    async def handler(request: web.BaseRequest) -> web.StreamResponse:
-        return web.Response(status=int(request.path[1:]))
-
-    await stage.show(handler)
-    for status in (200, 404, 500, 503):
-        await stage.get(f"/{status}")
-    assert stage.proxy.counts == {"d1": (4, 2)}
