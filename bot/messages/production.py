@@ -108,8 +108,23 @@ def _trouble(seen: Production) -> str:
 
 
 def _samples(failure: Mapping[str, Any]) -> str:
-    rows = "\n".join(f"| {_at(at)} | {inline(str(word))} |" for at, word in failure["samples"])
-    return f"| looked at | answer |\n| --- | --- |\n{rows}"
+    """One line a look; a column about visitors when anybody came."""
+    looks = [(at, word, _visitors(*more)) for at, word, *more in failure["samples"]]
+    if not any(visitors for _at, _word, visitors in looks):
+        rows = "\n".join(f"| {_at(at)} | {inline(str(word))} |" for at, word, _none in looks)
+        return f"| looked at | answer |\n| --- | --- |\n{rows}"
+    rows = "\n".join(f"| {_at(at)} | {inline(str(word))} | {visitors} |" for at, word, visitors in looks)
+    before = _visitors((failure.get("figures") or {}).get("before") or {})
+    usual = f"\n\nWhat served before: {before}." if before else ""
+    return f"| looked at | answer | visitors so far |\n| --- | --- | --- |\n{rows}{usual}"
+
+
+def _visitors(figures: Mapping[str, Any] | None = None) -> str:
+    """What the router counted."""
+    if not figures or not figures.get("requests"):
+        return ""
+    slow = f", p95 {figures['p95_ms']} ms" if "p95_ms" in figures else ""
+    return f"{figures['failures']} of {figures['requests']} requests failed{slow}"
 
 
 def _hold(seen: Production) -> str:

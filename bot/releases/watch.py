@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot import errands
 from bot.models import Project, Release, Stage
 from bot.releases.ask import Ask
 from bot.releases.ground import LOG_LINES, Ground, entry
 from bot.releases.rollback import SLIPWAY, Rollback
-from bot.releases.verdict import OK, UNKNOWN, verdict
-from bot.store import environments, projects, releases
-from runners.base import Instance, RunnerError
+from bot.releases.verdict import OK, UNKNOWN, Seen, figures, figures_of, look, reason, verdict
+from bot.store import environments, projects, releases, traffic
+from runners.base import Instance, RunnerError, Traffic
 
 EVIDENCE = 10  # samples that are shown
+GONE = "it does not run any more"
 _log = logging.getLogger(__name__)
 
 
@@ -31,9 +35,13 @@ class Vigil:
         project = await self._store.read(projects.project, row.project_id) if row else None
         if row is None or project is None:
             return
-        word, now, watch = await self._look(row), self._ground.clock(), self._ground.watch
-        after = (errands.watch(release, n + 1), now + watch.interval)
-        row = await self._store.write(releases.measured, release, n, (now, word), after, now)
+        seen, gone = await self._see(row)
+        now, watch = self._ground.clock(), self._ground.watch
+        sample = (now, look(watch, seen), seen.figures())
+        after = [(errands.watch(release, n + 1), now + watch.interval)]
+        if gone:
+            after.append((errands.revive(release, f"watch:{n}"), 0.0))
+        row = await self._store.write(releases.measured, release, n, sample, after, now, seen=seen.now)
         if row is None:
             return
         stage = verdict(watch, (row.watch or {})["samples"], now - (row.live_at or now))
@@ -42,7 +50,27 @@ class Vigil:
         elif stage is not None:
             await self._conclude(project, row, stage)
 
-    async def _look(self, row: Release) -> str:
+    async def _see(self, row: Release) -> tuple[Seen, bool]:
+        """What there is to judge, and whether it runs no more."""
+        health, told = await self._health(row), row.watch or {}
+        gone = health == GONE
+        seen = Seen(
+            health,
+            stops=told.get("stops", 0) + gone,
+            now=await self._traffic(row.id),
+            last=Traffic.from_json(told.get("seen") or {}),
+            before=Traffic.from_json(told.get("before") or {}),
+        )
+        return seen, gone
+
+    async def _traffic(self, release: str) -> Traffic | None:
+        try:
+            return await self._store.read(traffic.of, release)
+        except (SQLAlchemyError, ValueError, TypeError) as error:
+            _log.warning("what visitors of release %s met can't be read: %s", release, error)
+            return None
+
+    async def _health(self, row: Release) -> str:
         """ "ok", what is wrong, or "unknown" when it can't be told."""
         if row.instance is None:
             artifact = await self._ground.artifact(row.artifact)
@@ -57,7 +85,7 @@ class Vigil:
             _log.warning("release %s can't be measured: %s", row.id, error)
             return UNKNOWN
         path = (row.plan or {}).get("health", "/")
-        return f"{path} does not answer well" if instance.id in running else "it does not run any more"
+        return f"{path} does not answer well" if instance.id in running else GONE
 
     async def _failed(self, project: Project, row: Release) -> None:
         failure = await self._evidence(row)
@@ -70,23 +98,23 @@ class Vigil:
             failure["message"] = f"{failure['message']} {outcome.words}"
             await self._page(project, row, failure)
 
-    async def _evidence(self, row: Release) -> dict[str, object]:
-        samples = (row.watch or {}).get("samples", [])
-        words = [str(word) for _at, word in samples if word not in (OK, UNKNOWN)]
-        message = f"{row.sha[:7]} failed {self._ground.watch.fail_after} looks in a row: {words[-1]}."
-        log = ""
+    async def _evidence(self, row: Release) -> dict[str, Any]:
+        told = row.watch or {}
+        samples, log = told.get("samples", []), ""
+        usual = figures(Traffic.from_json(told.get("before") or {}))
         if row.instance is not None:
             log = await self._ground.runner.logs(Instance.from_json(row.instance), LOG_LINES)
         log = log or await self._ground.log_end(row.id)
         return {
             "reason_code": "rolled_back",
             "step": "watch",
-            "message": message,
+            "message": f"{row.sha[:7]} {reason(self._ground.watch, samples)}.",
             "samples": samples[-EVIDENCE:],
+            "figures": {**figures_of(samples[-1]), **({"before": usual} if usual else {})},
             "log": "\n".join(log.splitlines()[-LOG_LINES:]),
         }
 
-    async def _page(self, project: Project, row: Release, failure: dict[str, object]) -> None:
+    async def _page(self, project: Project, row: Release, failure: dict[str, Any]) -> None:
         """A person has to look now: it goes on serving, because nothing better is there."""
         _log.error("production of %s is failing and can't be rolled back: %s", project.full_name, failure["message"])
         hold = environments.Hold(str(failure["message"]), SLIPWAY.login)
@@ -99,12 +127,14 @@ class Vigil:
         project: Project,
         row: Release,
         stage: Stage,
-        failure: dict[str, object] | None = None,
+        failure: dict[str, Any] | None = None,
         hold: environments.Hold | None = None,
     ) -> None:
         now, guid = self._ground.clock(), f"watch:{row.id}"
         ask = Ask(project, row.number, row.environment, None, None, SLIPWAY, guid, now)
-        line = entry(f"release.{stage.value}", ask, row, now, after={"samples": len((row.watch or {})["samples"])})
+        samples = (row.watch or {})["samples"]
+        after = {"samples": len(samples), **((failure or {}).get("figures") or figures_of(samples[-1]))}
+        line = entry(f"release.{stage.value}", ask, row, now, after=after)
         settle = errands.settle(row.project_id, row.environment, f"{row.id}:{stage.value}")
         await self._store.write(
             releases.conclude, row.id, stage, line, now, failure=failure, hold=hold, errands=[(settle, 0.0)]

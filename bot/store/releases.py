@@ -15,9 +15,10 @@ from sqlmodel import Session, col, select
 from bot.audit import Entry
 from bot.errands import Errand
 from bot.models import Deployment, Display, Environment, PullRequest, Release, Stage
-from bot.store import audit, deliveries
+from bot.store import audit, deliveries, traffic
 from bot.store.environments import Hold, Lease, No, barred, count_up, environment, lift, look, set_hold
 from bot.store.rows import set_route
+from runners.base import Traffic
 
 GOOD = (Stage.VERIFIED, Stage.SUPERSEDED)  # may be returned to; what was VERIFIED stays so when it is replaced
 GRACE_SECONDS = 0.3  # a comment that GitHub has, and shows, is known to us no later
@@ -130,13 +131,15 @@ def switch(session: Session, release: str, change: Switch, now: float) -> Releas
         lift(env)  # it was let through
     row.state, row.generation, row.live_at = Stage.VERIFYING, env.generation, now
     row.instance = dict(change.instance) if change.instance else None
-    row.watch = {"n": 0, "samples": []}
+    row.watch = {"n": 0, "samples": [], "before": _usual(session, row, former)}
     for one in (env, row):
         session.add(one)
     for host, target in change.routes.items():
         set_route(session, host, row.id, target)
     _send(session, change.errands, now)
     after = {"generation": env.generation, "release": row.id, "hold": env.hold}
+    if figures := (change.failure or {}).get("figures"):
+        after["seen"] = figures
     audit.append(session, dataclasses.replace(change.entry, before=before, after=after))
     _changed(session, row, *([former] if former else []), number=change.asked_on)
     return row
@@ -175,16 +178,27 @@ def abandon(session: Session, release: str, failure: Mapping[str, Any], now: flo
 
 
 def measured(
-    session: Session, release: str, n: int, sample: tuple[float, str], after: tuple[Errand, float], now: float
+    session: Session,
+    release: str,
+    n: int,
+    sample: Sequence[Any],
+    after: Sequence[tuple[Errand, float]],
+    now: float,
+    *,
+    seen: Traffic | None = None,
 ) -> Release | None:
-    """Note one look at a release that is watched, and send for the next.  None: it is not the watch's turn any more."""
+    """Note one look at a release that is watched, and send for the next.  None: it is not the watch's turn any more.
+
+    `seen`: what visitors had met by then; None: as at the look before."""
     row = watched(session, release, n)
     if row is None:
         return None
     samples = [*(row.watch or {}).get("samples", []), list(sample)]
     row.watch = {**(row.watch or {}), "n": n + 1, "samples": samples[-SAMPLES_KEPT:]}
+    if seen is not None:
+        row.watch["seen"] = seen.as_json()
     session.add(row)
-    _send(session, [after], now)
+    _send(session, after, now)
     return row
 
 
@@ -233,12 +247,14 @@ def _before(session: Session, row: Release) -> list[Release]:
 def revived(
     session: Session, release: str, instance: Mapping[str, Any], routes: Mapping[str, Mapping[str, Any]]
 ) -> bool:
-    """What serves has a new instance.  False: something else serves by now."""
+    """What serves has a new instance, because the one before stopped.  False: something else serves by now."""
     row = session.get_one(Release, release)
     env = session.get(Environment, (row.project_id, row.environment))
     if env is None or env.release != release:
         return False
     row.instance = dict(instance)
+    if row.state is Stage.VERIFYING:
+        row.watch = {**(row.watch or {}), "stops": (row.watch or {}).get("stops", 0) + 1}
     session.add(row)
     for host, target in routes.items():
         set_route(session, host, release, target)
@@ -336,6 +352,17 @@ def _replace(session: Session, former: Release, change: Switch, now: float) -> N
         ailing = bool(samples) and samples[-1][1] != "ok"
         former.state = Stage.INCONCLUSIVE if ailing else Stage.SUPERSEDED
     session.add(former)
+
+
+def _usual(session: Session, row: Release, former: Release | None) -> dict[str, Any] | None:
+    """What visitors met before, to compare with: the former's last window, which is kept with it.
+
+    What is rolled back to is compared with itself, as it was when it served: what was left had failed."""
+    if former is not None:
+        former.watch = {**(former.watch or {}), "traffic": traffic.recent(session, former.id).as_json()}
+        session.add(former)
+    compared = session.get(Release, row.of) if row.of else former
+    return (compared.watch or {}).get("traffic") if compared is not None else None
 
 
 def _displays(project_id: int, number: int) -> Any:

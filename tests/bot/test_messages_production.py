@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot.messages import inline
 from bot.messages.production import Production, block, remote, twin
 from bot.models import Environment, Release, Stage
 
@@ -67,3 +68,23 @@ def test_what_fails_without_a_way_back_calls_the_one_who_released_it() -> None:
 
     current.actor_login = "mia @everyone"
     assert "@mia" not in block(seen(release("b", Stage.ROLLED_BACK), current)).split("🚨")[1].split("`")[0]
+
+
+def test_a_failure_that_visitors_met_shows_what_was_counted() -> None:
+    words = "12 of 40 requests failed (30 %), 0.4 % before"
+    failure = {
+        "reason_code": "rolled_back",
+        "message": f"aaaaaaa failed 3 looks in a row: {words}.",
+        "samples": [
+            [1_800_000_005.0, "ok", {}],
+            [1_800_000_010.0, words, {"requests": 40, "failures": 12, "p95_ms": 300}],
+        ],
+        "figures": {"requests": 40, "failures": 12, "before": {"requests": 250, "failures": 1, "p95_ms": 200}},
+    }
+
+    said = block(seen(release(state=Stage.FAILED, failure=failure), release("b")))
+
+    assert f"failed 3 looks in a row: {inline(words)}." in said
+    assert "| 2027-01-15 08:00:05 UTC | ok |  |" in said
+    assert f"| 2027-01-15 08:00:10 UTC | {inline(words)} | 12 of 40 requests failed, p95 300 ms |" in said
+    assert "What served before: 1 of 250 requests failed, p95 200 ms." in said
