@@ -99,7 +99,7 @@ def _detect(args: argparse.Namespace) -> int:
 
 _TOLD = (
     *("language", "version", "framework", "package_manager", "kind", "root", "entry", "static_dir", "port"),
-    *("env", "install", "build", "start"),
+    *("env", "install", "build", "start", "release"),
 )
 
 

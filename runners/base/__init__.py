@@ -32,6 +32,17 @@ class _Record:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Migration(_Record):
+    """One step that changes a database, found in the tree; nobody says that it was run.
+
+    `name` is its path, `digest` 16 hex digits over what is in it."""
+
+    name: str
+    digest: str
+    destroys: str | None = None  # what code from before it will miss, in words; None: nothing that can be told
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Plan(_Record):
     """How to build and run a tree, found in its files, with the evidence for each field in `why`.
 
@@ -57,10 +68,12 @@ class Plan(_Record):
     install_in_tree: bool = False  # the install step needs the whole tree (workspaces, install scripts, path deps)
     build: str | None = None
     start: str | None = None
+    release: str | None = None  # run once before a release of this serves, never for a preview
     env: Mapping[str, str] = dataclasses.field(default_factory=dict)
     health: str = "/"
     system_packages: tuple[str, ...] = ()
     parts: tuple[Plan, ...] = ()  # kind == "multi": one plan per service
+    migrations: tuple[Migration, ...] | None = None  # by name; None: nobody looked
     why: Mapping[str, str] = dataclasses.field(default_factory=dict)  # field -> evidence, for people
 
     @classmethod
@@ -69,12 +82,20 @@ class Plan(_Record):
         known = {field.name for field in dataclasses.fields(cls)}
         values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in raw.items() if k in known}
         values["parts"] = tuple(cls.from_json(part) for part in raw.get("parts", ()))
+        if raw.get("migrations") is not None:
+            values["migrations"] = tuple(Migration.from_json(one) for one in raw["migrations"])
         return cls(**values)
 
     @property
     def digest(self) -> str:
-        """Names what the plan does; `why` is for people and does not count."""
+        """Names what the plan does; `why` is for people and does not count.
+
+        Migrations don't either: they follow from the tree, which is in every key beside this, and what was built
+        before anybody looked for them is built no other way now.  So it is with a release command that there is not."""
         raw = {**self.as_json(), "why": None, "parts": [part.digest for part in self.parts]}
+        del raw["migrations"]
+        if self.release is None:
+            del raw["release"]
         return hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()
 
 
@@ -159,6 +180,12 @@ class Runner(Protocol):
     async def start(self, launch: Launch, log: Log) -> Instance:
         """Run it and return when it answers healthily on the port it really listens on.  Raises StartFailed."""
 
+    async def run(self, launch: Launch, command: str, log: Log) -> None:
+        """Run a command line of the project to its end, where an instance of it would run and with all it would see.
+
+        It has `launch.limits.seconds`; what it printed is in the log, its files and processes go with it.
+        Raises RunFailed."""
+
     async def stop(self, instance: Instance) -> None:
         """Stop and remove it with all it left; a second call does nothing."""
 
@@ -201,33 +228,6 @@ class Target(_Record):
     log: str = ""  # page: path of the log file whose end is shown
     robots: bool = False  # False: tell search engines to stay away
 
-
-class Router(Protocol):
-    """What sends a hostname's requests somewhere."""
-
-    async def point(self, host: str, target: Target) -> None:
-        """The only switch: requests that begin after it returns reach `target`; older ones end where they are."""
-
-    async def drop(self, host: str) -> None: ...
-
-    async def drained(self, deployment: str, seconds: float) -> bool:
-        """Wait until no request to that deployment is under way; False when time ran out."""
-
-
-class RunnerError(Exception):
-    """A backend's refusal; its text is for people."""
-
-
-class Unavailable(RunnerError):
-    """The backend itself does not answer."""
-
-
-class Gone(RunnerError):
-    """The instance is no more."""
-
-
-class Failed(RunnerError):
-    """The project's own fault.  `step` names what failed, `hint` says what to do next."""
 
 # Upper bounds, in seconds, of the buckets of Traffic.latency; each is 1.3 to 1.7 times the one before.  One more
 # bucket takes what was slower.
@@ -290,6 +290,36 @@ class Traffic(_Record):
         )
 
 
+class Router(Protocol):
+    """What sends a hostname's requests somewhere."""
+
+    async def point(self, host: str, target: Target) -> None:
+        """The only switch: requests that begin after it returns reach `target`; older ones end where they are."""
+
+    async def drop(self, host: str) -> None: ...
+
+    async def drained(self, deployment: str, seconds: float) -> bool:
+        """Wait until no request to that deployment is under way; False when time ran out."""
+
+    def traffic(self) -> Mapping[str, Traffic]:
+        """What was counted since the previous call, by deployment; for one reader, who adds it up."""
+
+
+class RunnerError(Exception):
+    """A backend's refusal; its text is for people."""
+
+
+class Unavailable(RunnerError):
+    """The backend itself does not answer."""
+
+
+class Gone(RunnerError):
+    """The instance is no more."""
+
+
+class Failed(RunnerError):
+    """The project's own fault.  `step` names what failed, `hint` says what to do next."""
+
     def __init__(
         self, message: str, *, step: str, hint: str = "", path: str | None = None, line: int | None = None
     ) -> None:
@@ -301,8 +331,12 @@ class BuildFailed(Failed):
     """Detect, install or build ended with an error."""
 
 
-    def traffic(self) -> Mapping[str, Traffic]:
-        """What was counted since the previous call, by deployment; for one reader, who adds it up."""
-
 class StartFailed(Failed):
     """It ended, or did not answer in time."""
+
+
+class RunFailed(Failed):
+    """A command line ended with an error, or not in time."""
+
+
+TOO_LONG = "It took longer than {:g} s and was ended."  # of a command line

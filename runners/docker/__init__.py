@@ -11,7 +11,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-from runners.base import Artifact, BuildFailed, Gone, Instance, Launch, Limits, Log, Source, StartFailed
+from runners.base import (
+    TOO_LONG,
+    Artifact,
+    BuildFailed,
+    Gone,
+    Instance,
+    Launch,
+    Limits,
+    Log,
+    RunFailed,
+    Source,
+    StartFailed,
+)
 from runners.base.failures import locate
 from runners.base.folders import Folders, remove
 from runners.docker.berths import Berth, Berths, Shape
@@ -97,6 +109,48 @@ class DockerRunner:
             self._shapes[berth.container] = berth.shape
             self._pool.refill(berth.shape)
         return Instance(berth.container, launch.deployment, self.name, host, port)
+
+    async def run(self, launch: Launch, command: str, log: Log) -> None:
+        """Run a command line in a box like an instance's.  Raises RunFailed, Gone, Unavailable."""
+        log.write(f"$ {command}\n")
+        tail = Tail(log)
+        try:
+            async with asyncio.timeout(launch.limits.seconds):
+                state = await self._ended(launch, command, tail)
+        except TimeoutError as error:
+            raise RunFailed(TOO_LONG.format(launch.limits.seconds), step="release") from error
+        if state.get("OOMKilled"):
+            raise RunFailed(f"It ran out of memory ({launch.limits.memory // 2**20} MB).", step="release")
+        if state["ExitCode"]:
+            hint = "The end of the log says more."
+            raise RunFailed(f"It ended with exit code {state['ExitCode']}.", step="release", hint=hint)
+
+    async def _ended(self, launch: Launch, command: str, log: Log) -> dict[str, Any]:
+        """How it ended, as the engine tells it; nothing of it is left."""
+        berth, env = await self._box(launch, command, log)
+        try:
+            follow = Follow(self._engine, berth.container, log)
+            try:
+                if berth.shape:
+                    await to_end(self._berths.fill(berth, launch.artifact, env, command))
+                await asyncio.shield(follow.ended)
+            finally:
+                await to_end(follow.leave())
+            await self._engine.call("wait", berth.container, timeout=60)
+            state: dict[str, Any] = (await self._engine.call("inspect_container", berth.container))["State"]
+            return state
+        finally:
+            await to_end(self._berths.clear(berth))
+
+    async def _box(self, launch: Launch, command: str, log: Log) -> tuple[Berth, dict[str, str]]:
+        """Where a command line runs, and what it will see."""
+        artifact, plan, name = launch.artifact, launch.artifact.the_plan(), self._engine.new_name("release")
+        if artifact.kind == "image":
+            env = wished(launch, plan.port or PORT)
+            return await self._berths.make_image(launch, env, PORT, command=command, name=name), env
+        image = await self._images.base_id(plan, log)
+        shape = await self._berths.shape(artifact, image, launch.limits)
+        return await self._berths.make(shape, name, "build"), running(launch, self._certificates)
 
     async def stop(self, instance: Instance) -> None:
         """Stop and remove it with its folder.  Another's container is left alone."""

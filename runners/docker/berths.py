@@ -116,19 +116,25 @@ class Berths:
             raise
         return berth
 
-    async def make_image(self, launch: Launch, env: Mapping[str, str], port: int) -> Berth:
-        """An image of the project's own, started as it wants; its environment can't come later."""
-        berth = Berth(launch.deployment, self._folders.instance(launch.deployment))
+    async def make_image(
+        self, launch: Launch, env: Mapping[str, str], port: int, *, command: str | None = None, name: str | None = None
+    ) -> Berth:
+        """An image of the project's own, started as it wants; its environment can't come later.
+
+        With `command` that runs, and nothing else, under a name that is swept like a build's."""
+        name = name or launch.deployment
+        berth = Berth(name, self._folders.instance(name))
         try:
             await to_end(self._clean(berth))
             box = self._box(
                 berth,
-                "instance",
+                "build" if command else "instance",
                 image=launch.artifact.image or "",
+                entrypoint=["/bin/sh", "-c", command] if command else None,
                 env={**env, **_GROUP},
                 capabilities=IMAGE_CAPABILITIES,
                 limits=_booting(launch.limits),
-                publish=None if (await self._engine.facts()).direct else port,
+                publish=None if command or (await self._engine.facts()).direct else port,
             )
             await to_end(self._start(berth, box))
         except BaseException:
@@ -152,9 +158,10 @@ class Berths:
         berth.folder.rename(folder)
         berth.name, berth.folder = name, folder
 
-    async def fill(self, berth: Berth, artifact: Artifact, env: Mapping[str, str]) -> None:
-        """Lay the files, say what to run, open the gate."""
-        script = _script(artifact.the_plan(), env)
+    async def fill(self, berth: Berth, artifact: Artifact, env: Mapping[str, str], command: str | None = None) -> None:
+        """Lay the files, say what to run (None: the plan's start), open the gate."""
+        plan = artifact.the_plan()
+        script = _script(plan, env, command or plan.start or "")
         app, run = berth.folder / "app", berth.folder / "gate" / "run"
         part = run.with_name("part")
 
@@ -249,13 +256,11 @@ def published(ports: Mapping[str, Any] | None) -> int | None:
     return None
 
 
-def _script(plan: Plan, env: Mapping[str, str]) -> str:
+def _script(plan: Plan, env: Mapping[str, str], command: str) -> str:
     """Names that a shell can't take are left out: nothing could read them by name anyway."""
     exports = [f"export {name}={shlex.quote(value)}" for name, value in env.items() if _WORD.fullmatch(name)]
     folder = posixpath.normpath(posixpath.join(APP, plan.root))
-    return "\n".join(
-        [*exports, f"cd {shlex.quote(folder)} || exit 1", f"exec /bin/sh -c {shlex.quote(plan.start or '')}", ""]
-    )
+    return "\n".join([*exports, f"cd {shlex.quote(folder)} || exit 1", f"exec /bin/sh -c {shlex.quote(command)}", ""])
 
 
 def _booting(limits: Limits) -> Limits:

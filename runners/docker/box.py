@@ -22,6 +22,7 @@ class Box:
     image: str
     limits: Limits
     command: Sequence[str] | None = None  # None: the image's own
+    entrypoint: Sequence[str] | None = None  # the same
     env: Mapping[str, str] = dataclasses.field(default_factory=dict)
     mounts: Sequence[Any] = ()
     folder: str | None = None  # working directory
@@ -36,6 +37,7 @@ class Box:
             "image": self.image,
             "name": self.name,
             "command": list(self.command) if self.command else None,
+            "entrypoint": list(self.entrypoint) if self.entrypoint else None,
             "environment": dict(self.env),
             "working_dir": self.folder,
             "user": self.user,

@@ -6,10 +6,11 @@ framework, add a row to its room's table; to add a language, add a room and its 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 from runners.base import Plan
-from runners.frameworks import docker, folders, node, other, procfile, python, static
+from runners.frameworks import docker, folders, migrations, node, other, procfile, python, static
 from runners.frameworks.manifest import PROCFILE, NotDetected
 from runners.frameworks.tree import Tree
 
@@ -51,4 +52,4 @@ def detect(tree: Tree) -> Plan:
         page = static.refused(tree)
         told = f" {page} is a template that a server fills in: it can't be served as a page." if page else ""
         raise NotDetected(f"{LOOKED_FOR}{told} {PROCFILE}")
-    return plan
+    return dataclasses.replace(procfile.released(tree, plan), migrations=migrations.found(tree))

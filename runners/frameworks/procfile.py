@@ -22,7 +22,22 @@ _SPEAKS = {
 
 def web(tree: Tree) -> str | None:
     """The command line of `web:`; the file is read as lines, because `:` and `#` may stand in commands."""
-    line = dict(_LINE.findall(tree.text("Procfile"))).get("web")
+    return _line(tree, "web")
+
+
+def released(tree: Tree, plan: Plan) -> Plan:
+    """With the command line of `release:`, which nobody guesses: it changes what lives longer than the program.
+
+    It is meant from where the Procfile lies, and files that a router serves have nowhere to run it."""
+    line = _line(tree, "release")
+    if line is None or plan.kind != "server" or plan.release is not None:
+        return plan
+    up = "" if plan.root == "." else f"cd {'/'.join('..' for _ in plan.root.split('/'))} && "
+    return dataclasses.replace(plan, release=up + line, why={**plan.why, "release": "Procfile says release:"})
+
+
+def _line(tree: Tree, name: str) -> str | None:
+    line = dict(_LINE.findall(tree.text("Procfile"))).get(name)
     return line.rstrip() if line else None
 
 
@@ -44,9 +59,10 @@ def detect(tree: Tree, rest: Callable[[Tree], Plan | None]) -> Plan | None:
     if found.language == "python":
         below = tree if found.root == "." else tree.below(found.root)
         install = (*install, *python.supply(below, line, install))
-    return dataclasses.replace(
+    plan = dataclasses.replace(
         found, kind="server", start=line, entry=entry, install=install, static_dir=None, fallback=False, why=why
     )
+    return released(tree, plan)
 
 
 def _inside(found: Plan, line: str) -> tuple[Plan, str] | None:

@@ -61,10 +61,14 @@ class Tree:
         self._names = frozenset(files)
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """List a folder.  Raises OSError (NotADirectoryError, ...) when it can't be listed itself."""
+    def read(cls, path: Path, depth: int = MAX_DEPTH) -> Self:
+        """List a folder, `depth` folders down.  Raises OSError (NotADirectoryError, ...) when it can't be listed."""
         reader = Reader(path.resolve(strict=True))
-        return cls(reader, "", tuple(sorted(_listed(reader.top), key=_shallow)))
+        return cls(reader, "", tuple(sorted(_listed(reader.top, depth), key=_shallow)))
+
+    def deeper(self, depth: int) -> Tree:
+        """The folder that was read, as it is now and listed further down, with bounds of its own for what is read."""
+        return Tree.read(self._reader.top, depth)
 
     @property
     def reads(self) -> int:
@@ -113,6 +117,11 @@ class Tree:
         """A file's text, whatever its encoding; "" when it is missing, unreadable or over the bounds."""
         return self._reader.text(self._prefix + name) if name in self._names else ""
 
+    def whole(self, name: str, most: int) -> bytes | None:
+        """All bytes of a file; None when it can't be read or has more than `most`."""
+        raw = _bytes(self._reader.top / (self._prefix + name), most + 1) if name in self._names else None
+        return None if raw is None or len(raw) > most else raw
+
     def recoded(self, name: str) -> bool:
         """Its bytes are not plain UTF-8, so tools that are stricter than we are need a copy."""
         return bool(self.text(name)) and self._prefix + name in self._reader.recoded
@@ -155,7 +164,7 @@ class Reader:
             return ""
         self.reads += 1
         limit = MAX_LOCK_BYTES if name.endswith((".lock", "Pipfile.lock")) else MAX_BYTES
-        raw = _bytes(self.top / name, min(limit, left))
+        raw = _bytes(self.top / name, min(limit, left)) or b""
         self._bytes += len(raw)
         text, plain = decode(raw)
         if not plain:
@@ -182,24 +191,24 @@ def _blanked(found: re.Match[str]) -> str:
     return found.group(1) or re.sub(r"[^\n]", " ", found.group(0))
 
 
-def _bytes(path: Path, limit: int) -> bytes:
+def _bytes(path: Path, limit: int) -> bytes | None:
     try:
         descriptor = os.open(path.resolve(), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     except (OSError, RuntimeError):
-        return b""
+        return None
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return b""
+            return None
         try:
             return file.read(limit)
         except OSError:
-            return b""
+            return None
 
 
-def _listed(top: Path) -> Iterator[str]:
+def _listed(top: Path, depth: int) -> Iterator[str]:
     """Regular files, level by level, so that the bound cuts the deepest ones."""
     level, left = [""], MAX_ENTRIES
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(depth + 1):
         there = ((folder + entry.name, entry) for folder in level for entry in _entries(top / folder))
         found = list(itertools.islice(there, left))
         left -= len(found)

@@ -11,15 +11,28 @@ import dataclasses
 import os
 from pathlib import Path
 
-from runners.base import Artifact, BuildFailed, Gone, Instance, Launch, Limits, Log, Source, StartFailed, Unavailable
+from runners.base import (
+    TOO_LONG,
+    Artifact,
+    BuildFailed,
+    Gone,
+    Instance,
+    Launch,
+    Limits,
+    Log,
+    RunFailed,
+    Source,
+    StartFailed,
+    Unavailable,
+)
 from runners.base.folders import Folders, remove
 from runners.health import healthy
 from runners.isolation import Child, Group, end, freeze, spawn, thaw, to_end
 from runners.ports import free_port, reachable
 from runners.process.layers import Layers
 from runners.process.notes import Note, Notes, cut, tail
-from runners.process.starting import answering, environ, lay_out
-from runners.process.steps import end_orphans
+from runners.process.starting import answering, box, environ, lay_out
+from runners.process.steps import StepFailed, end_orphans, ending, run
 from runners.process.toolchain import Tools
 
 _NICE = 5  # previews let us, who serve them all, go first
@@ -97,6 +110,24 @@ class ProcessRunner:
         note = dataclasses.replace(note, host=reachable(found.ip), port=found.port)
         note.write(folder)
         return note.instance()
+
+    async def run(self, launch: Launch, command: str, log: Log) -> None:
+        """As `Runner.run`; what runs under that deployment already is ended first."""
+        folder = self._notes.folder(launch.deployment)
+        try:
+            if folder.exists():
+                await to_end(self._clear(launch.deployment, grace=0))
+            await to_end(asyncio.to_thread(lay_out, launch.artifact, folder))
+            async with asyncio.timeout(launch.limits.seconds):
+                await run(command, box(launch, folder, self._tools, self._home_id), log)
+        except TimeoutError as error:
+            raise RunFailed(TOO_LONG.format(launch.limits.seconds), step="release") from error
+        except StepFailed as failed:
+            raise RunFailed(
+                f"It {ending(failed.code)}.", step="release", hint="The end of the log says more."
+            ) from None
+        finally:
+            await to_end(self._clear(launch.deployment, grace=0))
 
     async def stop(self, instance: Instance) -> None:
         """As `Runner.stop`.  It has three seconds to end by itself."""

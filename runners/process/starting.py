@@ -14,7 +14,7 @@ from runners.isolation import Child, Group, environment
 from runners.ports import Listener, accepts, candidates, listening, reachable
 from runners.process.layers import attach
 from runners.process.notes import tail
-from runners.process.steps import ending, tops
+from runners.process.steps import Box, ending, tops
 from runners.process.toolchain import Tools
 
 _TICK = 0.005  # seconds between two looks
@@ -35,10 +35,22 @@ def lay_out(artifact: Artifact, folder: Path) -> None:
 
 def environ(launch: Launch, folder: Path, tools: Tools, mark: str, port: int) -> dict[str, str]:
     """All that the program sees: the launch's words win over the plan's, and where to listen is ours to say."""
-    plan, app = launch.artifact.the_plan(), folder / "app"
+    path, given = _seen(launch, folder, tools)
+    return environment(folder, mark, path, {**given, "PORT": str(port), "HOST": "127.0.0.1"})
+
+
+def box(launch: Launch, folder: Path, tools: Tools, home_id: str) -> Box:
+    """Where a command line runs beside the program, as it were."""
+    path, given = _seen(launch, folder, tools)
+    cwd = launch.artifact.the_plan().root
+    return Box(home_id, top=folder / "app", cwd=cwd, folder=folder, path=path, env=given, limits=launch.limits)
+
+
+def _seen(launch: Launch, folder: Path, tools: Tools) -> tuple[str, dict[str, str]]:
+    """PATH, and everything else that an artifact and a launch have to say."""
+    plan = launch.artifact.the_plan()
     venv = Path(launch.artifact.deps) / "venv" if launch.artifact.deps and plan.language == "python" else None
-    given = {**tools.running(venv), **plan.env, **launch.env, "PORT": str(port), "HOST": "127.0.0.1"}
-    return environment(folder, mark, tools.path(venv, app / plan.root), given)
+    return tools.path(venv, folder / "app" / plan.root), {**tools.running(venv), **plan.env, **launch.env}
 
 
 async def answering(child: Child, group: Group, asked: int, plan: Plan, seconds: float) -> Listener:

@@ -122,6 +122,12 @@ class Yard:
         limits = dataclasses.replace(self.limits, seconds=seconds)
         return await self.runner.start(Launch(deployment, artifact, env or {}, limits), self.log)
 
+    async def command(
+        self, artifact: Artifact, command: str, env: Mapping[str, str] | None = None, seconds: float = 30
+    ) -> None:
+        limits = dataclasses.replace(self.limits, seconds=seconds)
+        await self.runner.run(Launch("d1", artifact, env or {}, limits), command, self.log)
+
     async def run(self, program: str, deployment: str = "d1", env: Mapping[str, str] | None = None) -> Instance:
         return await self.start(await self.build({"app.py": program}), deployment, env)
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from runners.base import BuildFailed, Gone, Limits, Plan, Runner, StartFailed
+from runners.base import BuildFailed, Gone, Limits, Plan, RunFailed, Runner, StartFailed
 from runners.health import probe
 from runners.ports import free_port
 from tests.runners.apps import (
@@ -273,6 +273,68 @@ class Starting:
 
         assert isinstance((await asyncio.gather(starting, return_exceptions=True))[0], asyncio.CancelledError)
         assert await yard.runner.instances() == []
+
+
+class RunningACommand:
+    async def test_it_runs_where_an_instance_would_with_all_it_would_see(self, yard: Yard) -> None:
+        plan = dataclasses.replace(PYTHON, root="api", build="echo made > made.txt", env={"ONE": "1", "TWO": "2"})
+        artifact = await yard.build({"api/app.py": HELLO, "top.txt": "top\n"}, plan)
+
+        await yard.command(
+            artifact, "cat made.txt ../top.txt; python -c 'print(6 * 7)'; echo $ONE $TWO", {"TWO": "two"}
+        )
+
+        assert [word for word in ("made", "top", "42", "1 two") if word not in yard.log.text.splitlines()] == []
+
+    async def test_it_leaves_nothing_of_itself(self, yard: Yard) -> None:
+        artifact = await yard.build({"app.py": HELLO})
+
+        await yard.command(artifact, "echo changed > app.py; sleep 600 & echo done")
+
+        assert "done" in yard.log.text
+        assert await yard.runner.instances() == []
+        assert await ask(await yard.start(artifact)) == (200, "hello")
+
+    async def test_one_that_fails_says_how_and_its_log_why(self, yard: Yard) -> None:
+        artifact = await yard.build({"app.py": HELLO})
+
+        with pytest.raises(RunFailed, match="exit code 7") as failed:
+            await yard.command(artifact, "echo no such table; exit 7")
+
+        assert failed.value.step == "release"
+        assert "no such table" in yard.log.text
+
+    async def test_one_that_takes_too_long_is_ended(self, yard: Yard) -> None:
+        artifact = await yard.build({"app.py": HELLO})
+
+        with pytest.raises(RunFailed, match="longer than 1 s"):
+            await yard.command(artifact, "echo begun; sleep 600", seconds=1)
+
+        assert await yard.runner.instances() == []
+
+    async def test_one_that_is_cancelled_is_ended(self, yard: Yard) -> None:
+        port = free_port()
+        artifact = await yard.build({"app.py": HELLO})
+        text = f"PORT={port} python app.py & echo begun; wait"
+        running = asyncio.create_task(yard.command(artifact, text))
+        while "begun\n" not in yard.log.text.replace("echo begun", ""):
+            await asyncio.sleep(0.02)
+
+        running.cancel()
+
+        assert isinstance((await asyncio.gather(running, return_exceptions=True))[0], asyncio.CancelledError)
+        assert await probe("127.0.0.1", port) is None
+        assert await yard.runner.instances() == []
+
+    async def test_nothing_of_our_own_environment_leaks_into_it(
+        self, yard: Yard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GITHUB_PRIVATE_KEY", "canary-in-the-mine")
+
+        await yard.command(await yard.build({"app.py": HELLO}), "env")
+
+        assert "PATH=" in yard.log.text
+        assert "canary-in-the-mine" not in yard.log.text
 
 
 class Running:

@@ -12,7 +12,7 @@ import pytest
 from runners.base import Runner
 from runners.base.folders import Folders
 from tests.runners.apps import Yard
-from tests.runners.contract import Building, Running, Starting
+from tests.runners.contract import Building, Running, RunningACommand, Starting
 from tests.runners.contract_real import RealApps
 
 pytestmark = [pytest.mark.filterwarnings("error")]
@@ -99,6 +99,10 @@ class TestStarting(Starting):
 
 
 class TestRunning(Running):
+    pass
+
+
+class TestRunningACommand(RunningACommand):
     pass
 
 

@@ -186,3 +186,14 @@ def test_the_base_image_is_the_one_that_the_project_asks_for(
     images = Images(runner._engine, None, None)
 
     assert images.base(Plan(language=language, kind="server", version=version)) == name
+
+
+@pytest.mark.docker
+async def test_a_command_runs_in_the_image_instead_of_its_own(yard: Yard, engine: Any) -> None:
+    file = f'FROM {BASE}\nWORKDIR /srv\nRUN echo inside > it.txt\nENTRYPOINT ["false"]\n'
+    artifact = await yard.build({"Dockerfile": file}, DOCKERFILE)
+
+    await yard.command(artifact, "cat it.txt; echo $WORD", {"WORD": "told"})
+
+    assert "inside\ntold\n" in yard.log.text
+    assert [each for each in engine.containers(all=True) if each["ImageID"] == artifact.image] == []
