@@ -39,6 +39,18 @@ async def role_of(repository: Repository, login: str, user_id: int) -> Role | Un
     return _role(answer.get("permission"), answer.get("role_name"))
 
 
+async def by_email(repository: Repository, node: str) -> bool | Unknown:
+    """Whether a comment came as an e-mail.  Raises TryLater.
+
+    Whoever gets hold of a notification can answer it in its reader's name, so an e-mail proves nobody's will.  A server
+    without GraphQL takes no such comments that could be told apart: nothing speaks against them.
+    """
+    if not node:
+        return Unknown("the delivery does not name the comment")
+    answer = await _known(repository.by_email(node))
+    return False if answer is None else answer
+
+
 def _role(permission: object, role_name: object) -> Role | Unknown:
     """The exact role when it fits what the older word says; else the lower of the two.  Custom roles have only that."""
     least = ROLES.get(str(permission))

@@ -22,7 +22,7 @@ from bot.github import Repository
 from bot.github.shapes import pull_of
 from bot.messages import commands as words
 from bot.models import Project, PullRequest
-from bot.permissions import role_of
+from bot.permissions import by_email, role_of
 from bot.policy import Objection, Role, Unknown
 from bot.releases.ask import Actor
 from bot.service import Service
@@ -49,6 +49,7 @@ class Heard:
     received_at: float  # when the command counts as given
     comment_id: int | None = None
     comment_hash: str | None = None
+    comment_node: str = ""  # its id in GraphQL
 
 
 def spelled(command: Command) -> str:
@@ -72,14 +73,16 @@ async def hear(heard: Heard, service: Service) -> None:
         return
     project = heard.project
     repository = service.github.repository(project.installation_id, project.id, project.full_name)
-    role = await role_of(repository, heard.actor.login, heard.actor.id)
+    role, mailed = await asyncio.gather(
+        role_of(repository, heard.actor.login, heard.actor.id), _mailed(heard, repository)
+    )
     pull = None if stranger(role, project.private) else await _pull(service, repository, project, heard.number)
     if pull is None:
         await service.store.write(commands.end, heard.ident, None, None, (), service.clock())
         return
     seen = asyncio.create_task(_see(repository, heard.comment_id))
     try:
-        end = await _ended(heard, service, repository, pull, role)
+        end = await _ended(heard, service, repository, pull, (role, mailed))
     except asyncio.CancelledError:
         seen.cancel()
         raise
@@ -88,11 +91,21 @@ async def hear(heard: Heard, service: Service) -> None:
     await service.store.write(commands.end, heard.ident, end.entry, end.apply, end.errands, service.clock())
 
 
+async def _mailed(heard: Heard, repository: Repository) -> bool | Unknown:
+    """Whether what only people may ask came by e-mail."""
+    if heard.comment_id is None or isinstance(heard.said, Hint) or not COMMANDS[heard.said.verb].RIGHT.people:
+        return False
+    return await by_email(repository, heard.comment_node)
+
+
 async def _see(repository: Repository, comment: int | None) -> None:
     """👀 beside the work: nobody who waits for a rollback waits for a decoration."""
     if comment is not None:
         with contextlib.suppress(TryLater):
             await react(repository, comment, "eyes")
+
+
+_Known = tuple[Role | Unknown, bool | Unknown]  # what somebody may, and whether their comment came by e-mail
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -104,9 +117,7 @@ class _End:
     errands: tuple[Errand, ...]
 
 
-async def _ended(
-    heard: Heard, service: Service, repository: Repository, pull: PullRequest, role: Role | Unknown
-) -> _End:
+async def _ended(heard: Heard, service: Service, repository: Repository, pull: PullRequest, known: _Known) -> _End:
     if isinstance(heard.said, Hint):
         body = words.hint(heard.ident, heard.line, heard.said.words)
         fields = {"comment": heard.comment_id, "body": body, "reaction": "-1"}
@@ -125,15 +136,15 @@ async def _ended(
         comment_id=heard.comment_id,
         comment_hash=heard.comment_hash,
     )
-    answer = await _run(asked, role)
+    answer = await _run(asked, known)
     _log.info("%s by %s: %s", asked.said, asked.actor.login, answer.reason_code or "done")
     told = () if answer.done is None else (_telling(asked, answer),)
     return _End(_entry(asked, answer, service.clock()), answer.apply, (*answer.errands, *told))
 
 
-async def _run(asked: Asked, role: Role | Unknown) -> Answer:
-    spoken = COMMANDS[asked.command.verb]
-    answer = _forbidden(asked, role, spoken.RIGHT)
+async def _run(asked: Asked, known: _Known) -> Answer:
+    spoken, (role, mailed) = COMMANDS[asked.command.verb], known
+    answer = _forbidden(asked, role, spoken.RIGHT) or _unproven(asked, mailed)
     if answer is not None:
         return answer
     try:
@@ -172,6 +183,20 @@ def _forbidden(asked: Asked, role: Role | Unknown, right: Right) -> Answer | Non
     say = f"{asked.actor.login} may not use {verb} in this repository."
     no = Objection("permission", "not_permitted", say, role.word, required, None)
     return Answer(False, None, say, no.reason_code, (no,), f"Ask somebody with {right.least.word} permission.")
+
+
+def _unproven(asked: Asked, mailed: bool | Unknown) -> Answer | None:
+    """Why the comment does not show that its author wants it; None: it does."""
+    required, verb = "written on GitHub", f"/{asked.command.verb}"
+    if isinstance(mailed, Unknown):
+        say = f"GitHub did not say whether this was written on GitHub or came by e-mail: {mailed.why}"
+        no = Objection("email", "origin_unknown", say, "unknown", required, None)
+        return Answer(False, None, say, no.reason_code, (no,), "Write the command again in a minute.")
+    if not mailed:
+        return None
+    say = f"This came by e-mail, and whoever has a notification can answer it: {verb} is not taken from there."
+    no = Objection("email", "by_email", say, "an e-mail", required, None)
+    return Answer(False, None, say, no.reason_code, (no,), "Write the command on GitHub itself.")
 
 
 def _telling(asked: Asked, answer: Answer) -> Errand:

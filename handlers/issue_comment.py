@@ -13,7 +13,7 @@ from typing import Any
 
 from bot import errands, slash
 from bot.audit import Entry
-from bot.github.shapes import project_of
+from bot.github.shapes import project_of, text_of
 from bot.messages.commands import fault
 from bot.models import Project
 from bot.releases.ask import Actor
@@ -55,6 +55,7 @@ async def _created(event: Event, service: Service) -> None:
         received_at=_received(event, comment),
         comment_id=ident,
         comment_hash=_digest(body),
+        comment_node=text_of(comment, "node_id"),
     )
     await bus.hear(heard, service)
 

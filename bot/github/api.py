@@ -56,6 +56,11 @@ class Api(gidgethub.abc.GitHubAPI):
         """POST without a body, for its effect only."""
         await _read(self.post(url, _strings(words), data=b""))
 
+    async def query(self, text: str, **variables: str) -> dict[str, Any]:
+        """Ask GraphQL something; the whole answer, with its errors."""
+        fields = _clean({"query": text, "variables": variables})
+        return _thing(await _read(self.post(self._wire.graphql, data=fields)), "/graphql")
+
     async def change(self, url: str, fields: Mapping[str, Any], **words: object) -> dict[str, Any]:
         """PATCH."""
         return _thing(await _read(self.patch(url, _strings(words), data=_clean(fields))), url)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Literal
 
-from bot.errors import GitHubRefused
+from bot.errors import GitHubDown, GitHubRefused
 from bot.github.api import Api, number_of
 from bot.github.limits import ANNOTATIONS, CHECK_TEXT, COMMENT, annotation, fit, line
 
@@ -22,6 +22,8 @@ DEPLOYMENTS = {"deployments": "write"}
 PAGE = 100
 BUTTONS = 3  # on one check run
 COMMITS = 250  # GitHub lists no more commits of a pull request
+ORIGIN = "query($id: ID!) { node(id: $id) { ... on IssueComment { createdViaEmail } } }"
+UNSPOKEN = (404, 405)  # answers of a server that has no GraphQL
 
 
 class Repository:
@@ -223,6 +225,26 @@ class Repository:
         """A reaction to a comment on a pull request; the same one twice is one."""
         url = "/repos/{owner}/{repo}/issues/comments/{id}/reactions"
         await self._api(COMMENTS).make(url, {"content": content}, **self._names, id=comment)
+
+    async def by_email(self, node: str) -> bool | None:
+        """Whether a comment (its node id) came as an e-mail; only GraphQL knows.  None: a server without it.
+
+        GitHub itself always answers with the node or with errors."""
+        try:
+            answer = await self._api(PULLS).query(ORIGIN, id=node)
+        except GitHubRefused as error:
+            if error.status in UNSPOKEN:
+                return None
+            raise
+        found = answer["data"].get("node") if isinstance(answer.get("data"), Mapping) else None
+        if answer.get("errors"):
+            raise GitHubRefused("GitHub does not show how the comment came.", 200)
+        if found is None:
+            return None
+        said = found.get("createdViaEmail") if isinstance(found, Mapping) else None
+        if not isinstance(said, bool):
+            raise GitHubDown("GitHub's answer does not say how the comment came.")
+        return said
 
     async def find_comment(self, number: int, marker: str, unless: str | None = None) -> int | None:
         """Our oldest comment that holds the marker and not `unless`.  Others may quote it: only the app's own count."""

@@ -87,7 +87,7 @@ class Wire:
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
-        self.base_url = base_url
+        self.base_url, self.graphql = base_url, graphql_of(base_url)
         self._http, self._clock, self.sleep = http, clock, sleep
         self._base = httpx.URL(base_url)
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -113,7 +113,7 @@ class Wire:
 
     @asynccontextmanager
     async def _turn(self, call: Call, credential: Credential) -> AsyncIterator[None]:
-        if call.method == "GET" or credential.lane is None:
+        if self._reads(call) or credential.lane is None:
             yield
             return
         lock = self._lanes.setdefault(credential.lane, asyncio.Lock())
@@ -141,7 +141,13 @@ class Wire:
             raise GitHubDown(f"GitHub redirects {call.where} to another host ({target.host}); it is not followed.")
         return replace(call, url=target)
 
+    def _reads(self, call: Call) -> bool:
+        """It changes nothing: GraphQL is only asked questions."""
+        return call.method == "GET" or str(call.url) == self.graphql
+
     def _trusts(self, url: httpx.URL) -> bool:
+        if str(url) == self.graphql:
+            return True
         base, root = self._base, self._base.raw_path.rstrip(b"/") + b"/"
         same = (url.scheme, url.host, _port(url)) == (base.scheme, base.host, _port(base))
         return same and not url.userinfo and url.raw_path.startswith(root) and b"/../" not in url.raw_path
@@ -157,7 +163,7 @@ class Wire:
         return response
 
     async def _persist(self, call: Call, credential: Credential, authorization: str | None) -> httpx.Response:
-        repeats = call.method != "POST" or credential.repeats
+        repeats = call.method != "POST" or self._reads(call) or credential.repeats
         for attempt in range(1, TRIES + 1):
             try:
                 response = await self._once(call, credential, authorization)
@@ -258,6 +264,11 @@ class Pages:
         while self._size > self._limit:
             _, oldest = self._kept.popitem(last=False)
             self._size -= len(oldest.content)
+
+
+def graphql_of(base_url: str) -> str:
+    """Where GraphQL is asked: below api.github.com, beside the REST API of GitHub Enterprise Server."""
+    return f"{base_url.removesuffix('/v3')}/graphql"
 
 
 def _refusal(call: Call, response: httpx.Response) -> GitHubRefused:

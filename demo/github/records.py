@@ -183,6 +183,7 @@ class Comment:
     created_at: float
     updated_at: float
     by_app: bool
+    by_email: bool = False
     reactions: list[Reaction] = field(default_factory=list)
 
 

@@ -177,14 +177,14 @@ class Pulls(Repositories):
 
     # -- talking
 
-    async def comment(self, repo: str, number: int, user: str, body: str) -> int:
+    async def comment(self, repo: str, number: int, user: str, body: str, by_email: bool = False) -> int:
         """Returns the comment's id."""
         pull, sender = self._pull(repo, number, user)
-        return self.write_comment(pull, sender, body, self.hub.new_id("comment")).id
+        return self.write_comment(pull, sender, body, self.hub.new_id("comment"), by_email).id
 
-    def write_comment(self, pull: Pull, sender: User, body: str, number: int) -> Comment:
+    def write_comment(self, pull: Pull, sender: User, body: str, number: int, by_email: bool = False) -> Comment:
         now = self.hub.now()
-        one = Comment(number, pull.number, sender, body, now, now, sender is self.hub.bot)
+        one = Comment(number, pull.number, sender, body, now, now, sender is self.hub.bot, by_email)
         pull.repo.comments[one.id] = one
         pull.updated_at = now
         self._tell_of_comment(pull.repo, one, "created", sender)

@@ -12,7 +12,7 @@ from demo.github.actions.checks import Checks
 from demo.github.git import GitFailed
 from demo.github.hub import Missing
 from demo.github.records import Call, Repo
-from demo.github.rest import answers, apps, checks, deployments, door, pulls, repositories
+from demo.github.rest import answers, apps, checks, deployments, door, graphql, pulls, repositories
 from demo.github.rest.ask import Ask, Refused, missing
 
 VERSIONS = ("2022-11-28", "2026-03-10")
@@ -39,6 +39,8 @@ class Rest:
             for part in ("app", "repos", "repositories", "installation"):
                 yield web.route("*", f"{prefix}/{part}/{{tail:.*}}", self._handler(_unknown, "open"))
         yield web.route("*", "/api/v3/{tail:.*}", self._handler(_unknown, "open"))
+        for path in ("/graphql", "/api/graphql"):
+            yield web.route("POST", path, self._handler(graphql.answer, "open"))
 
     def _repository_routes(self, base: str) -> Iterable[web.RouteDef]:
         for method, path, endpoint in apps.REPOSITORY_JWT:

@@ -1,0 +1,79 @@
+"""Where a command comes from, what becomes of its comment, and who had a hand in what it releases."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from tests.house import House, house
+from tests.talk import NO, PRODUCTION, answers, ended, quiet, ready, twin
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(tmp_path) as one:
+        yield one
+
+
+async def asked(home: House, number: int, body: str, *, by_email: bool = False) -> int:
+    comment = await home.github.comment(home.repo, number, "meg", body, by_email=by_email)
+    await home.github.settled()
+    return comment
+
+
+def graphql(answer: web.Response | None, status: int = 200) -> object:
+    def instead(request: web.Request) -> web.Response | None:
+        if request.path != "/graphql":
+            return None
+        return answer or web.json_response({"message": "no"}, status=status)
+
+    return instead
+
+
+async def test_a_command_by_email_does_not_reach_production(home: House) -> None:
+    """P41: whoever has a notification can answer it in its reader's name."""
+    number = await ready(home)
+
+    await ended(home, await asked(home, number, "/promote production", by_email=True), NO)
+
+    said = twin(answers(home, number)[0])
+    assert (said["reason_code"], [one["rule"] for one in said["rules"]]) == ("by_email", ["email"])
+    await quiet(home)
+    assert (await home.visit(PRODUCTION)).status_code == 404
+    await ended(home, await asked(home, number, "/status", by_email=True))
+
+
+@pytest.mark.parametrize("status", [403, 502])
+async def test_a_github_that_does_not_say_how_a_comment_came_releases_nothing(home: House, status: int) -> None:
+    """P41, P9: unknown denies."""
+    number = await ready(home)
+    home.trouble.instead = graphql(None, status)  # type: ignore[assignment]
+
+    await ended(home, await asked(home, number, "/promote production"), NO)
+
+    assert twin(answers(home, number)[0])["reason_code"] == "origin_unknown"
+
+
+async def test_errors_of_graphql_are_not_knowledge(home: House) -> None:
+    """P41, P9"""
+    number = await ready(home)
+    trouble = {"data": {"node": None}, "errors": [{"type": "NOT_FOUND", "message": "Could not resolve"}]}
+    home.trouble.instead = graphql(web.json_response(trouble))  # type: ignore[assignment]
+
+    await ended(home, await asked(home, number, "/promote production"), NO)
+
+    assert twin(answers(home, number)[0])["reason_code"] == "origin_unknown"
+
+
+async def test_a_server_without_graphql_can_not_be_asked_and_promotes(home: House) -> None:
+    number = await ready(home)
+    home.trouble.instead = graphql(None, 404)  # type: ignore[assignment]
+
+    await ended(home, await asked(home, number, "/promote production"))
+
+    await home.shows(PRODUCTION, "hello one")
