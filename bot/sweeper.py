@@ -21,7 +21,7 @@ from bot.github.shapes import Malformed, pull_of, repository_of
 from bot.models import Delivery, Deployment, Installation, Project, PullRequest, State
 from bot.service import Service
 from bot.settings import Settings
-from bot.store import audit, commands, deliveries, deployments, projects, releases, rows
+from bot.store import audit, commands, deliveries, deployments, projects, releases, rows, traffic
 from bot.store.anchor import Anchor
 from runners.base import Instance, Runner, RunnerError
 
@@ -78,6 +78,7 @@ class Sweeper:
             await self._service.previews.refresh.abandon(row.delivery, "The work on it ended without a result.")
         while await self._store.write(deliveries.purge, now - BODIES_KEPT) >= 200:
             pass
+        await self._store.write(traffic.forget, now)
         try:
             running = await self._runner.instances()
         except RunnerError as error:
