@@ -31,6 +31,7 @@ def output(*command: str | Path, folder: Path | None = None, env: Mapping[str, s
             text=True,
             timeout=PATIENCE,
             check=False,
+            start_new_session=True,  # Ctrl-C is for us: a docker build that it ends leaves layers that nobody finds
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Failed(f"{command[0]}: {error}") from error
@@ -46,7 +47,8 @@ async def ran(*command: str | Path, folder: Path | None = None, env: Mapping[str
         return await asyncio.shield(work)
     except asyncio.CancelledError:
         await asyncio.wait({work})
-        work.cancelled() or work.exception()  # it is of no interest any more
+        if not work.cancelled():
+            work.exception()  # of no interest any more
         raise
 
 
