@@ -24,7 +24,7 @@ import pytest
 
 from runners.isolation import marks
 from tests.house import House, eventually, stage
-from tests.test_production import MAIN, proposed
+from tests.shipping import MAIN, proposed
 from tests.test_switches import app
 from tests.victim import Victim
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import itertools
 import os
 import signal
 import time
@@ -14,14 +12,13 @@ from pathlib import Path
 import pytest
 from sqlmodel import Session, select
 
-from bot.models import Delivery, Environment, Release, Stage, Work
-from bot.releases import Actor, Ask, Outcome, Watch
-from bot.store import environments, projects, releases
+from bot.models import Delivery, Release, Stage, Work
+from bot.releases import Watch
+from bot.store import environments, releases
 from tests.house import SERVER, House, eventually, house
+from tests.shipping import MAIN, approved, ask, books, promote, proposed, rollback, stage, watched
 
 pytestmark = pytest.mark.slow
-MAIN = "main--shop--acme.localhost"
-_guids = itertools.count(1)
 
 
 def says(word: str, extra: str = "") -> dict[str, str]:
@@ -55,63 +52,6 @@ async def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         yield one
 
 
-def watched(home: House, watch: Watch) -> None:
-    """The service watches with these times from now on."""
-    assert home.service is not None
-    vigil = home.service.releases.watch
-    grounds = (vigil, home.service.releases._promote, home.service.releases._rollback)
-    for one in grounds:
-        one._ground = dataclasses.replace(one._ground, watch=watch)
-
-
-async def ask(home: House, number: int, who: str = "mia", **words: object) -> Ask:
-    assert home.service is not None
-    repo, user = home.github.hub.repo(home.repo), home.github.user(who)
-    project = await home.service.store.read(projects.project, repo.id)
-    assert project is not None
-    actor = Actor(user.id, user.login, "person", "comment")
-    told = Ask(project, number, "production", None, None, actor, f"ask-{next(_guids)}", time.time())
-    return dataclasses.replace(told, **words)  # type: ignore[arg-type]
-
-
-async def promote(home: House, number: int, who: str = "mia", **words: object) -> Outcome:
-    assert home.service is not None
-    return await home.service.releases.promote(await ask(home, number, who, **words))
-
-
-async def rollback(home: House, number: int, who: str = "mia", **words: object) -> Outcome:
-    assert home.service is not None
-    return await home.service.releases.rollback(await ask(home, number, who, reason="word", **words))
-
-
-async def proposed(home: House, files: dict[str, str], branch: str = "change") -> int:
-    """A pull request whose preview was shown, approved by somebody else, its checks at an end."""
-    number = await home.propose(files, branch=branch)
-    await approved(home, number)
-    return number
-
-
-async def approved(home: House, number: int) -> None:
-    pull = home.github.hub.pull(home.repo, number)
-    await home.says(number, "is live", pull.head_sha[:7])
-
-    async def ended() -> bool | None:
-        checks = home.checks(pull.head_sha)
-        return True if checks and all(one.conclusion == "success" for one in checks) else None
-
-    await eventually(ended)
-    await home.github.review(home.repo, number, "bob")
-
-
-async def books(home: House) -> tuple[Environment, list[Release]]:
-    def look(session: Session) -> tuple[Environment, list[Release]]:
-        rows = session.exec(select(Release).order_by(Release.started_at)).all()  # type: ignore[arg-type]
-        return session.exec(select(Environment)).one(), list(rows)
-
-    assert home.service is not None
-    return await home.service.store.read(look)
-
-
 async def worked_off(home: House, action: str) -> bool | None:
     """Deliveries of this action came, and none is left to do."""
 
@@ -121,14 +61,6 @@ async def worked_off(home: House, action: str) -> bool | None:
 
     assert home.service is not None
     return await home.service.store.read(look)
-
-
-async def stage(home: House, state: Stage, index: int = -1) -> Release:
-    async def looked() -> Release | None:
-        row = (await books(home))[1][index]
-        return row if row.state is state else None
-
-    return await eventually(looked, 20)
 
 
 async def test_what_was_shown_ships_and_is_told(home: House) -> None:
@@ -445,33 +377,3 @@ async def test_the_watch_goes_on_after_a_restart(home: House) -> None:
 
     await eventually(looked, 20)
     assert (await home.visit(MAIN)).text == "hello one"
-
-
-async def test_no_request_fails_through_many_switches(home: House) -> None:
-    first = await proposed(home, says("one"))
-    second = await proposed(home, says("two"), "other")
-    assert (await promote(home, first)).done
-    seen: set[tuple[int, str]] = set()
-    done = asyncio.Event()
-    knocks = 0
-
-    async def knock() -> None:
-        nonlocal knocks
-        while not done.is_set():
-            answer = await home.visit(MAIN)
-            seen.add((answer.status_code, answer.text))
-            knocks += 1
-
-    knocking = [asyncio.create_task(knock()) for _ in range(8)]
-    for _ in range(10):
-        assert (await promote(home, second)).done
-        outcome = await rollback(home, second)
-        assert outcome.done, outcome
-        assert home.service is not None
-        assert (await home.service.releases.unhold(await ask(home, second))).done
-    done.set()
-    await asyncio.gather(*knocking)
-
-    assert seen == {(200, "hello one"), (200, "hello two")}
-    assert knocks > 100
-    assert (await books(home))[0].generation == 21

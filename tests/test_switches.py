@@ -14,7 +14,7 @@ import pytest
 
 from bot.models import Stage
 from tests.house import House, eventually, house
-from tests.test_production import MAIN, ask, books, promote, proposed, rollback
+from tests.shipping import MAIN, ask, books, promote, proposed, rollback
 
 pytestmark = pytest.mark.slow
 SWITCHES = 50

@@ -20,7 +20,7 @@ from bot.store import traffic
 from runners.base import Traffic
 from tests import house as houses
 from tests.house import SERVER, House, eventually
-from tests.test_production import MAIN, books, promote, proposed, stage, watched
+from tests.shipping import MAIN, books, promote, proposed, stage, watched
 
 pytestmark = pytest.mark.slow
 VISITS = 30
