@@ -84,10 +84,11 @@ def rest(deployment: str, verb: str, reason: str, last: float) -> Errand:
     return Errand(f"{verb}:{deployment}:{reason}", f"slipway.{verb}", {"deployment": deployment, "last": last}, order)
 
 
-def watch(release: str, n: int) -> Errand:
-    """Look at what was released; `n` counts the looks."""
+def watch(release: str, n: int, reason: str = "") -> Errand:
+    """Look at what was released; `n` counts the looks, `reason` makes a second try at one unique."""
     order = Order(key=f"watch:{release}", priority=-20)
-    return Errand(f"watch:{release}:{n}", "slipway.watch", {"release": release, "n": n}, order)
+    guid = f"watch:{release}:{n}:{reason}" if reason else f"watch:{release}:{n}"
+    return Errand(guid, "slipway.watch", {"release": release, "n": n}, order)
 
 
 def revive(release: str, reason: str) -> Errand:

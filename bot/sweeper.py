@@ -15,10 +15,10 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
-from bot.errands import Errand, look, rest, revive
+from bot.errands import Errand, look, rest, revive, watch
 from bot.errors import GitHubDown, GitHubRefused, TryLater
 from bot.github.shapes import Malformed, pull_of, repository_of
-from bot.models import Delivery, Deployment, Installation, Project, PullRequest, State
+from bot.models import Delivery, Deployment, Installation, Project, PullRequest, Stage, State
 from bot.service import Service
 from bot.settings import Settings
 from bot.store import audit, commands, deliveries, deployments, projects, releases, rows, traffic
@@ -74,6 +74,7 @@ class Sweeper:
         kept = await self._store.read(commands.kept, now)
         await self._service.send(*(one for one in (self._due(row, now, kept) for row in held) if one))
         await self._service.send(*await self._store.read(_left_over))
+        await self._service.send(*await self._store.read(_unwatched, str(int(now))))
         for row in await self._store.read(_unfinished):
             await self._service.previews.refresh.abandon(row.delivery, "The work on it ended without a result.")
         while await self._store.write(deliveries.purge, now - BODIES_KEPT) >= 200:
@@ -241,6 +242,13 @@ def _left_over(session: Session) -> list[Errand]:
     """Replaced deployments whose instance has still to be stopped."""
     rows = [row for row in deployments.held(session) if deployments.left_over(session, row)]
     return [rest(row.id, "sleep", f"left:{(row.instance or {})['id']}", row.active_at) for row in rows]
+
+
+def _unwatched(session: Session, reason: str) -> list[Errand]:
+    """Looks at what is being watched whose delivery has failed for good: nothing else would send for the next."""
+    watched = [row for row in releases.serving(session) if row.state is Stage.VERIFYING]
+    due = [watch(row.id, (row.watch or {}).get("n", 0), reason) for row in watched]
+    return [one for one in due if not deliveries.busy(session, one.order.key)]
 
 
 def _open_here(session: Session, project_id: int) -> dict[int, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,8 @@ class Vigil:
         samples, log = told.get("samples", []), ""
         usual = figures(Traffic.from_json(told.get("before") or {}))
         if row.instance is not None:
-            log = await self._ground.runner.logs(Instance.from_json(row.instance), LOG_LINES)
+            with contextlib.suppress(RunnerError, OSError):  # the way back waits for no log
+                log = await self._ground.runner.logs(Instance.from_json(row.instance), LOG_LINES)
         log = log or await self._ground.log_end(row.id)
         return {
             "reason_code": "rolled_back",

@@ -111,9 +111,15 @@ class Scene:
 
     async def errands(self) -> list[tuple[str, str]]:
         def read(session: Session) -> list[tuple[str, str]]:
-            return [(one.event, one.key) for one in session.exec(select(Delivery))]
+            return [(one.event, one.key) for one in session.exec(select(Delivery)) if one.event != "slipway.watch"]
 
         return await self.store.read(read)
+
+    async def looks(self) -> int:
+        """How many looks at releases were sent for."""
+        return await self.store.read(
+            lambda session: len([one for one in session.exec(select(Delivery)) if one.event == "slipway.watch"])
+        )
 
     async def keep(self, *rows: Any) -> None:
         await self.store.write(lambda session: [session.add(row) for row in rows] and None)
@@ -204,7 +210,7 @@ async def test_what_is_being_started_is_no_stranger(scene: Scene) -> None:
 
 
 def production(state: Stage) -> list[Any]:
-    """What serves, on an instance of its own."""
+    """What serves, on an instance of its own; its next look is due when it is watched."""
     row = Release(
         id="r1",
         delivery="g9",
@@ -218,7 +224,20 @@ def production(state: Stage) -> list[Any]:
         instance={"id": "box-7", "deployment": "r1", "runner": "fake", "host": "127.0.0.1", "port": 1},
         started_at=NOW,
     )
-    return [row, Environment(project_id=1, name="production", generation=1, release="r1")]
+    look = [Delivery(guid="w1", event="slipway.watch", key="watch:r1", received_at=NOW)]
+    env = Environment(project_id=1, name="production", generation=1, release="r1")
+    return [row, env, *(look if state is Stage.VERIFYING else [])]
+
+
+async def test_a_look_that_failed_for_good_is_sent_for_again(scene: Scene) -> None:
+    row, env, look = production(Stage.VERIFYING)
+    look.state = Work.FAILED
+    await scene.keep(row, env, look)
+
+    await scene.sweeper.near()
+    await scene.sweeper.near()
+
+    assert await scene.looks() == 2
 
 
 @pytest.mark.parametrize("state", [Stage.VERIFYING, Stage.VERIFIED])
@@ -231,6 +250,7 @@ async def test_production_is_no_stranger(scene: Scene, state: Stage) -> None:
 
     assert scene.backend.stopped == []
     assert await scene.errands() == []
+    assert await scene.looks() == (state is Stage.VERIFYING)
 
 
 async def test_production_that_is_gone_is_started_again(scene: Scene) -> None:
