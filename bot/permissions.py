@@ -108,6 +108,7 @@ async def _of_pull(
         merged_same=Unknown("the trees were not compared") if merged else None,
         reviews=await _reviews(repository, reviews.result(), pull.head_sha, hands),
         hands=hands,
+        nameless=_nameless(commits.result()),
         checks=checks.result(),
     )
 
@@ -126,7 +127,18 @@ def _pull(raw: dict[str, Any] | Unknown, project_id: int, number: int) -> PullRe
 
 def _blind(asker: Facts, why: Unknown) -> Facts:
     """Nothing is known of the pull request."""
-    fields = ("author_id", "state", "draft", "fork", "head_sha", "merged_same", "reviews", "hands", "checks")
+    fields = (
+        "author_id",
+        "state",
+        "draft",
+        "fork",
+        "head_sha",
+        "merged_same",
+        "reviews",
+        "hands",
+        "nameless",
+        "checks",
+    )
     unknown: dict[str, Any] = dict.fromkeys(fields, why)
     return dataclasses.replace(asker, **unknown)
 
@@ -149,6 +161,13 @@ def _hands(
     if _kind(raw.get("user")) == "Bot":  # GitHub assigns those who asked an agent to the pull request that it opens
         hands.update(_id(person) for person in raw.get("assignees") or ())
     return frozenset(number for number in hands if number is not None)
+
+
+def _nameless(commits: Sequence[Mapping[str, Any]] | Unknown) -> bool | Unknown:
+    """Whether GitHub links the author of a commit to no account, and its address names none either."""
+    if isinstance(commits, Unknown):
+        return commits
+    return any("author" in one and one["author"] is None and not [*_numbers(one.get("commit"))] for one in commits)
 
 
 def _numbers(commit: object) -> Iterator[int]:

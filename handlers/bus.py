@@ -23,7 +23,7 @@ from bot.github.shapes import pull_of
 from bot.messages import commands as words
 from bot.models import Project, PullRequest
 from bot.permissions import by_email, role_of
-from bot.policy import Objection, Role, Unknown
+from bot.policy import ROLLBACK, RULES, Objection, Role, Unknown, digest
 from bot.releases.ask import Actor
 from bot.service import Service
 from bot.slash import Command, Hint
@@ -33,6 +33,9 @@ from handlers.commands import COMMANDS
 from handlers.commands.asked import Answer, Asked, Misused, Right, refused
 
 QUESTIONS = frozenset({"help", "status", "logs", "plan"})  # they change nothing: the books don't speak of them
+JUDGED = {  # by which policy
+    verb: digest([rule.__name__ for rule in rules]) for verb, rules in (("promote", RULES), ("rollback", ROLLBACK))
+}
 _log = logging.getLogger(__name__)
 
 
@@ -215,4 +218,5 @@ def _entry(asked: Asked, answer: Answer, now: float) -> Entry | None:
         return None
     what = {True: "command.done", False: "command.refused", None: "command.accepted"}[answer.done]
     after = {"command": asked.said} | ({"reason": answer.reason_code} if answer.reason_code else {})
-    return asked.entry(what, now, verdict=answer.rulings, after=after)
+    policy = JUDGED.get(asked.command.verb)
+    return asked.entry(what, now, verdict=answer.rulings, after=after, policy_digest=policy)

@@ -1,7 +1,7 @@
 """Who may do what, and why not: rules over facts, pure."""
 
 from bot.policy.facts import Check, Facts, Review, Role, Stop, Stops, Unknown
-from bot.policy.rules import ROLLBACK, RULES, Objection, Rule, judge
+from bot.policy.rules import ROLLBACK, RULES, Objection, Rule, digest, judge
 
 __all__ = [
     "ROLLBACK",
@@ -15,5 +15,6 @@ __all__ = [
     "Stop",
     "Stops",
     "Unknown",
+    "digest",
     "judge",
 ]

@@ -97,5 +97,6 @@ class Facts:
     merged_same: bool | Unknown | None = NOT_ASKED  # the merge's tree is the displayed one; None: it is not merged
     reviews: tuple[Review, ...] | Unknown = NOT_ASKED
     hands: frozenset[int] | Unknown = NOT_ASKED  # who wrote, committed or asked for the change: they can't approve it
+    nameless: bool | Unknown = NOT_ASKED  # one of its commits has an author whom GitHub links to no account
     checks: tuple[Check, ...] | Unknown = NOT_ASKED
     stops: Stops | Unknown = NOT_ASKED

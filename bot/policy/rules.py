@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 
 from bot.policy.facts import Check, Facts, Review, Role, Stop, Unknown
@@ -14,6 +16,7 @@ from bot.policy.facts import Check, Facts, Review, Role, Stop, Unknown
 DEPLOYER = Role.MAINTAIN  # the least role that changes production
 REVIEWER = Role.WRITE  # the least role whose approval counts
 APPROVALS = 1
+NAMELESS = 1  # more of them when somebody wrote in it whom GitHub can't name: it may be the approver
 PREVIEW = "slipway/preview"
 NAMED = 5  # checks that an objection names
 
@@ -187,18 +190,23 @@ def _stops_unknown(unknown: Unknown) -> Objection:
 
 def approved(facts: Facts) -> Objection | None:
     """Somebody without a hand in the change looked at this very commit and may write here now."""
-    required = f"{APPROVALS} by a person with {REVIEWER.word} permission and no hand in the change, at the head"
-    missing = next((one for one in (facts.reviews, facts.hands, facts.head_sha) if isinstance(one, Unknown)), None)
+    needed = APPROVALS + NAMELESS if facts.nameless is True else APPROVALS
+    people = "a person" if needed == 1 else "people"
+    required = f"{needed} by {people} with {REVIEWER.word} permission and no hand in the change, at the head"
+    asked = (facts.reviews, facts.hands, facts.nameless, facts.head_sha)
+    missing = next((one for one in asked if isinstance(one, Unknown)), None)
     if missing is not None:
         return _reviews_unknown(missing, required)
     roles = [review.role for review in _candidates(facts)]
     good = sum(isinstance(role, Role) and role >= REVIEWER for role in roles)
-    if good >= APPROVALS:
+    if good >= needed:
         return None
     unknown = [role for role in roles if isinstance(role, Unknown)]
-    if good + len(unknown) >= APPROVALS:
+    if good + len(unknown) >= needed:
         return _unknown("approval", "approval_unknown", "what the reviewer may do here", required, unknown[0])
     words = f"Nobody whose approval counts has approved {str(facts.head_sha)[:7]}."
+    if good:
+        words = "GitHub can't name the author of one of its commits, who may be the one who approved it."
     ask = "Ask somebody who did not write this to approve it, then write the command again."
     return Objection("approval", "approval_missing", words, f"{good}", required, ask)
 
@@ -286,3 +294,9 @@ RULES: tuple[Rule, ...] = (
 
 # Back to what was verified: no approval, no freeze, no hold; a lock is lifted by the same people with one command.
 ROLLBACK: tuple[Rule, ...] = (permission, person, unlocked)
+
+
+def digest(rules: Sequence[str]) -> str:
+    """Which policy judged, for the books: the rules by name, and what they ask for."""
+    said = [list(rules), DEPLOYER.word, REVIEWER.word, APPROVALS, NAMELESS, PREVIEW]
+    return f"sha256:{hashlib.sha256(json.dumps(said).encode()).hexdigest()}"

@@ -345,3 +345,19 @@ async def test_only_reviewers_whose_word_counts_are_looked_up(house: House) -> N
     await house.facts()
     looked = [path for path in house.says.asked if "/collaborators/" in path]
     assert sorted(looked) == [f"{HERE}/collaborators/{who}/permission" for who in ("olga", "rita")]
+
+
+@pytest.mark.parametrize(
+    ("author", "email", "nameless"),
+    [
+        (MONA, "m@x.org", False),
+        (None, "m@x.org", True),
+        (None, "17+mona@users.noreply.github.com", False),
+    ],
+)
+async def test_an_author_github_can_not_name_is_noticed(
+    house: House, author: object, email: str, nameless: bool
+) -> None:
+    """P17: then one more approval is needed."""
+    house.set("pulls/7/commits", [commit(), commit(author=author, email=email)])
+    assert (await house.facts()).nameless is nameless

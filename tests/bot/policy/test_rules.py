@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.policy import ROLLBACK, RULES, Check, Facts, Objection, Review, Role, Stop, Stops, Unknown, judge
+from bot.policy import ROLLBACK, RULES, Check, Facts, Objection, Review, Role, Stop, Stops, Unknown, digest, judge
 from bot.policy.facts import NOT_ASKED
 from bot.slash import Command, parse
 
@@ -37,6 +38,7 @@ GOOD = Facts(
     merged_same=None,
     reviews=(APPROVAL,),
     hands=frozenset({AUTHOR}),
+    nameless=False,
     checks=(BUILD, OWN),
     stops=Stops(),
 )
@@ -91,6 +93,8 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("approval_missing", {"reviews": ()}),
     ("approval_unknown", {"reviews": GONE}),
     ("approval_unknown", {"hands": GONE}),
+    ("approval_unknown", {"nameless": GONE}),
+    ("approval_missing", {"nameless": True}),
     ("changes_requested", {"reviews": (APPROVAL, review(reviewer_id=8, state="CHANGES_REQUESTED", commit=OTHER))}),
     ("checks_unknown", {"checks": GONE}),
     ("checks_failed", {"checks": (dataclasses.replace(BUILD, conclusion="failure"),)}),
@@ -185,6 +189,14 @@ def test_approval_by_somebody_nobody_can_vouch_for_is_unknown() -> None:
 def test_self_approval_in_disguise_does_not_count(hand: int) -> None:
     asked = facts(hands=frozenset({4, 5}), reviews=(review(reviewer_id=hand),))
     assert codes(asked) == ["approval_missing"]
+
+
+def test_an_author_nobody_can_name_needs_one_more_approval() -> None:
+    """P17: who wrote that commit may be the one who approved it."""
+    (found,) = judge(facts(nameless=True))
+    assert (found.reason_code, found.actual, found.required[0]) == ("approval_missing", "1", "2")
+    assert judge(facts(nameless=True, reviews=(APPROVAL, review(reviewer_id=8)))) == ()
+    assert codes(facts(nameless=True, reviews=(APPROVAL, review(reviewer_id=8, role=GONE)))) == ["approval_unknown"]
 
 
 def test_what_strangers_and_apps_ask_to_change_stops_nobody() -> None:
@@ -283,6 +295,7 @@ ASKED = st.builds(
     st.one_of(TRUTHS, st.none()),
     st.one_of(st.lists(REVIEWS, max_size=4).map(tuple), st.just(GONE)),
     st.one_of(st.frozensets(st.integers(1, 5)), st.just(GONE)),
+    TRUTHS,
     st.one_of(st.lists(CHECKS, max_size=4).map(tuple), st.just(GONE)),
     st.one_of(st.builds(Stops, STOPS, STOPS, STOPS), st.just(GONE)),
 )
@@ -334,6 +347,13 @@ def test_what_is_added_to_a_list_of_troubles_never_allows(asked: Facts, check: C
         assert judge(facts(asked, reviews=(*asked.reviews, more)))
     if isinstance(asked.hands, frozenset):
         assert judge(facts(asked, hands=asked.hands | {hand}))
+
+
+def test_each_set_of_rules_has_a_name_of_its_own_for_the_books() -> None:
+    promotion, rollback = ([rule.__name__ for rule in rules] for rules in (RULES, ROLLBACK))
+    assert digest(promotion) == digest(tuple(promotion))
+    assert digest(promotion) != digest(rollback)
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest(promotion))
 
 
 def test_the_order_of_the_rules_decides_nothing() -> None:
