@@ -28,7 +28,7 @@ from bot.messages import CHECK, MARKER, View, check, comment, production, remote
 from bot.messages.commands import ANSWERS
 from bot.models import Deployment, Effect, PullRequest, Release, State
 from bot.settings import Settings
-from bot.store import Store, deployments, environments, releases, rows
+from bot.store import Store, commands, deployments, environments, releases, rows
 from runners.base.logs import end_of
 
 EDIT_SECONDS = 3.0  # between two edits of one comment: GitHub allows 80 writes a minute and 500 an hour
@@ -277,7 +277,8 @@ class Reports:
         if seen is not None:
             told = production.block(seen)
             view = dataclasses.replace(view, production=told, production_twin=production.twin(seen))
-        body = comment(view)
+        rewrites = await self._store.read(commands.rewrites, pull.project_id, pull.number)
+        body = comment(dataclasses.replace(view, rewrites=rewrites))
         digest = hashlib.sha256(body.encode("utf-8", "replace")).hexdigest()
         if digest == pull.comment_digest:
             return None

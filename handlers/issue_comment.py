@@ -74,13 +74,16 @@ async def _changed(event: Event, service: Service) -> None:
     """A command that has been run stays what it was; that somebody changed its words afterwards is in the books."""
     comment, sender = _map(event.payload, "comment"), _map(event.payload, "sender")
     ident, changer, number = comment.get("id"), sender.get("id"), _map(event.payload, "issue").get("number")
-    if not isinstance(ident, int) or not await service.store.read(commands.known, str(ident)):
+    if not isinstance(ident, int) or not isinstance(number, int):
         return
+    if not await service.store.read(commands.known, str(ident)):
+        return
+    project = project_of(event.payload)
     entry = Entry(
         f"comment.{event.action}",
         service.clock(),
-        project_id=project_of(event.payload).id,
-        number=number if isinstance(number, int) else None,
+        project_id=project.id,
+        number=number,
         actor=Actor(
             changer if isinstance(changer, int) else 0,
             str(sender.get("login")),
@@ -91,7 +94,7 @@ async def _changed(event: Event, service: Service) -> None:
         comment_id=ident,
         comment_hash=_digest(str(comment.get("body") or "")),
     )
-    await service.store.write(commands.note, entry)
+    await service.store.write(commands.rewritten, str(ident), project.id, number, event.action, entry)
 
 
 async def _served(event: Event, service: Service) -> Project | None:

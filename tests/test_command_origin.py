@@ -77,3 +77,28 @@ async def test_a_server_without_graphql_can_not_be_asked_and_promotes(home: Hous
     await ended(home, await asked(home, number, "/promote production"))
 
     await home.shows(PRODUCTION, "hello one")
+
+
+async def test_a_command_edited_or_deleted_afterwards_is_told(home: House) -> None:
+    """P10: what ran stays what it was, and whoever reads the page learns that it says something else by now."""
+    number = await ready(home)
+    edited, deleted = await asked(home, number, "/status"), await asked(home, number, "/promote production")
+    await ended(home, edited)
+    await ended(home, deleted)
+
+    await home.github.edit_comment(home.repo, edited, "/rollback production --reason=never", "meg")
+    repo = home.github.hub.repo(home.repo)
+    home.github.delete_comment(repo, repo.comments[deleted], home.github.user("meg"))
+
+    await home.says(number, "1 edited, 1 deleted")
+    await home.shows(PRODUCTION, "hello one")
+
+
+async def test_a_strangers_comment_that_was_never_answered_is_not_spoken_of(home: House) -> None:
+    number = await ready(home)
+    comment = await home.github.comment(home.repo, number, "eve", "/help")
+    await home.github.edit_comment(home.repo, comment, "nothing", "eve")
+
+    await quiet(home)
+
+    assert "✏️" not in home.comments(number)[0]

@@ -47,6 +47,7 @@ class View:
     log: str = ""
     production: str = ""  # Markdown of bot.messages.production
     production_twin: Mapping[str, Any] | None = None
+    rewrites: tuple[int, int] = (0, 0)  # commands that were edited, and deleted, after they were answered
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ def comment(view: View) -> str:
         return _expired(view)
     parts = [_twin(view), _status_line(view)]
     parts += [_reason(view)] if view.deployment.failure else [_app_table(view)]
-    parts += [view.production, _agent_line(view), _notes(view), _commands(), _details(view)]
+    parts += [view.production, _agent_line(view), _rewrites(view), _notes(view), _commands(), _details(view)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -247,6 +248,15 @@ def _agent_line(view: View) -> str:
         return ""
     why = f" ({inline(view.pull.agent_why, 160)})" if view.pull.agent_why else ""
     return f"🤖 Written by **{inline(view.pull.agent, 60)}**{why}."
+
+
+def _rewrites(view: View) -> str:
+    told = [f"{n} {how}" for n, how in zip(view.rewrites, ("edited", "deleted"), strict=True) if n]
+    if not told:
+        return ""
+    return (
+        f"✏️ Commands on this page that were changed after they were answered: {', '.join(told)}. What they did stays."
+    )
 
 
 def _notes(view: View) -> str:

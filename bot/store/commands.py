@@ -8,9 +8,10 @@ from sqlmodel import Session, col, func, select
 
 from bot.audit import Entry
 from bot.errands import Errand
-from bot.models import Allowance, Deployment, Effect, Environment, PullRequest, Release, State
+from bot.models import Allowance, Delivery, Deployment, Effect, Environment, PullRequest, Release, State
 from bot.store import audit, deliveries, deployments
 from bot.store.deliveries import Apply
+from bot.store.environments import count_up
 
 NOTHING_MADE = 0  # instead of GitHub's id: the command has ended and nothing was written for it
 
@@ -49,9 +50,24 @@ def end(
     return True
 
 
-def note(session: Session, entry: Entry) -> None:
-    """One line in the books by itself."""
+def rewritten(session: Session, ident: str, project_id: int, number: int, how: str, entry: Entry) -> None:
+    """A comment that was a command is `how` (edited, deleted): in the books, and told where it had been answered."""
     audit.append(session, entry)
+    key = f"{how}:{project_id}#{number}:{ident}"
+    answered = session.exec(select(Delivery.id).where(Delivery.guid == f"answer:{ident}")).first()
+    if answered is not None and session.get(Effect, key) is None:
+        session.add(Effect(key=key, asked_at=entry.at))
+        count_up(session, project_id, number)
+
+
+def rewrites(session: Session, project_id: int, number: int) -> tuple[int, int]:
+    """How many commands of a pull request were edited, and how many deleted, after they were answered."""
+
+    def of(how: str) -> int:
+        first, after = (f"{how}:{project_id}#{number}{end}" for end in ":;")
+        return session.exec(select(func.count()).where(col(Effect.key) >= first, col(Effect.key) < after)).one()
+
+    return of("edited"), of("deleted")
 
 
 def begin_answer(
