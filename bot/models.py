@@ -339,7 +339,7 @@ class Release(SQLModel, table=True):
     actor_login: str = ""
     reason: str | None = None
     failure: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))  # step, message, log, paged, ...
-    watch: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))  # n, samples [[unix seconds, verdict]]
+    watch: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))  # n, samples, command, destroys, ...
     accepted_schema: bool = False
     started_at: float
     live_at: float | None = None

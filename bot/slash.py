@@ -30,6 +30,7 @@ VERBS: Mapping[str, Mapping[str, bool]] = MappingProxyType(
         "plan": {},
         "promote": {**_REASON, "accept-schema": False},
         "rollback": {**_REASON, "accept-schema": False},
+        "revoke": _REASON,
         "hold": _REASON,
         "unhold": _REASON,
         "lock": {**_REASON, "for": True},

@@ -11,6 +11,7 @@ from typing import Any
 from bot.messages import code, fenced, inline
 from bot.models import Environment, Release, Stage
 
+NAMED = 3  # migrations
 LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
 _STANDS = {
     Stage.VERIFYING: "it is being watched",
@@ -42,7 +43,7 @@ def remote(release: Release, serves: bool) -> tuple[str, str]:
 
 def block(seen: Production) -> str:
     """The part of the sticky comment."""
-    parts = [_heading(seen), _page(seen), _trouble(seen), _hold(seen)]
+    parts = [_heading(seen), _destroys(seen), _page(seen), _trouble(seen), _hold(seen)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -58,7 +59,13 @@ def twin(seen: Production) -> dict[str, Any]:
         "state": mine.state.value,
         "reason_code": reason_code(seen),
         "hold": env.hold,
+        "destroys": destroys(seen),
     }
+
+
+def destroys(seen: Production) -> list[str]:
+    """What the migrations of what serves take away, compared with what served when it was promoted."""
+    return list((seen.current.watch or {}).get("destroys", [])) if seen.current else []
 
 
 def reason_code(seen: Production) -> str | None:
@@ -79,6 +86,16 @@ def _heading(seen: Production) -> str:
     return f"🚀 **[Production]({seen.url})** serves `{current.sha[:7]}` of {of} · {stands}{how}."
 
 
+def _destroys(seen: Production) -> str:
+    """What a way back from here would have to do without."""
+    told = destroys(seen)
+    if not told:
+        return ""
+    more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
+    lines = "; ".join(inline(str(each), 200) for each in told[:NAMED])
+    return f"🗄️ It carries migrations that destroy: {lines}{more}. A way back over them needs `--accept-schema`."
+
+
 def _page(seen: Production) -> str:
     """What serves is failing and there is nothing good to go back to: somebody is called."""
     current = seen.current
@@ -92,6 +109,8 @@ def _trouble(seen: Production) -> str:
     mine, failure = seen.mine, seen.mine.failure or {}
     if mine.state is Stage.ROLLED_BACK:
         return f"↩️ `{mine.sha[:7]}` was rolled back."
+    if mine.state is Stage.REVOKED:
+        return f"⛔ `{mine.sha[:7]}` never runs again. {inline(str(failure.get('message')), 600)}"
     if mine.state is not Stage.FAILED:
         return ""
     went = "failed and was rolled back" if mine.live_at and not failure.get("paged") else "failed"

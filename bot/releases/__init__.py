@@ -14,6 +14,7 @@ from bot.releases.ask import Actor, Ask, Outcome, refused
 from bot.releases.desk import Desk
 from bot.releases.ground import PRODUCTION, Ground
 from bot.releases.promote import Promote
+from bot.releases.revoke import Revoke
 from bot.releases.rollback import Rollback
 from bot.releases.upkeep import Upkeep
 from bot.releases.verdict import Watch
@@ -43,9 +44,10 @@ class Releases:
         ground = Ground(settings, store, github, runner, router, clock, watch or Watch())
         self._promote, self._rollback, self._desk = Promote(ground, sources), Rollback(ground), Desk(ground)
         self.watch = Vigil(ground, self._rollback)
+        self._revoke = Revoke(ground)
         self.abandon = self._promote.abandon
         upkeep = Upkeep(ground, sources)
-        self.dead, self.revive, self.settle = upkeep.dead, upkeep.revive, upkeep.settle
+        self.dead, self.revive, self.settle, self.log = upkeep.dead, upkeep.revive, upkeep.settle, upkeep.log
 
     async def promote(self, ask: Ask) -> Outcome:
         """Serve what the comment showed when the command was received."""
@@ -54,6 +56,10 @@ class Releases:
     async def rollback(self, ask: Ask) -> Outcome:
         """Serve what was good before, at once, and hold the environment."""
         return await _known(ask, self._rollback)
+
+    async def revoke(self, ask: Ask) -> Outcome:
+        """Never run that again."""
+        return await _known(ask, self._revoke)
 
     async def plan(self, ask: Ask) -> Outcome:
         """What `promote` would answer now."""

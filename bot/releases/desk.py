@@ -5,9 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
-from sqlmodel import Session
-
-from bot.audit import Entry
 from bot.models import Environment
 from bot.permissions import role_of
 from bot.policy import Role, Unknown
@@ -94,23 +91,9 @@ class Desk:
             ask_for = f"Ask somebody with {least.word} permission or more."
             return refused("not_permitted", f"{ask.actor.login} has {role.word} permission here.", ask_for)
         now = self._ground.clock()
-        await self._store.write(_change, ask, what, change, now)
+        line = self._ground.line(what, ask, now)
+        await self._store.write(environments.arrange, ask.project.id, ask.environment, ask.number, change, line)
         return Outcome(done=True, words=words, seconds=now - ask.received_at)
-
-
-def _change(session: Session, ask: Ask, what: str, change: Change, now: float) -> None:
-    line = Entry(
-        what,
-        now,
-        project_id=ask.project.id,
-        number=ask.number,
-        environment=ask.environment,
-        actor=ask.actor,
-        delivery=ask.guid,
-        comment_id=ask.comment_id,
-        comment_hash=ask.comment_hash,
-    )
-    environments.arrange(session, ask.project.id, ask.environment, ask.number, change, line)
 
 
 def _at(moment: float) -> str:

@@ -14,7 +14,8 @@ from bot.audit import Entry, Ruling
 from bot.github import GitHub, Repository
 from bot.hosts import production_label
 from bot.models import Environment, Project, Release, Stage
-from bot.policy import Objection, Stop, Stops
+from bot.permissions import role_of
+from bot.policy import ROLLBACK, Facts, Objection, Stop, Stops, digest, judge
 from bot.releases.ask import Ask, Outcome, refused
 from bot.releases.verdict import Watch
 from bot.settings import Settings
@@ -59,6 +60,29 @@ class Ground:
     async def log_end(self, release: str) -> str:
         text = await asyncio.to_thread(end_of, self.log_path(release))
         return "\n".join(text.splitlines()[-LOG_LINES:])
+
+    def line(self, what: str, ask: Ask, now: float) -> Entry:
+        """The line in the books about what is asked of an environment, whatever it serves."""
+        return Entry(
+            what,
+            now,
+            project_id=ask.project.id,
+            number=ask.number,
+            environment=ask.environment,
+            actor=ask.actor,
+            delivery=ask.guid,
+            comment_id=ask.comment_id,
+            comment_hash=ask.comment_hash,
+        )
+
+    async def deployer(self, ask: Ask, env: Environment) -> Outcome | None:
+        """Why somebody may not change what serves, whatever keeps promotions away; None: they may."""
+        role = await role_of(self.repository(ask.project), ask.actor.login, ask.actor.id)
+        person = ask.actor.kind == "person" and ask.actor.via_app is None
+        standing = stops(env, held=False, now=self.clock())
+        found = Facts(ask.environment, ask.actor.id, ask.actor.login, person, actor_role=role, stops=standing)
+        objections = judge(found, ROLLBACK)
+        return objected(objections) if objections else None
 
     def launch(self, project: Project, release: str, artifact: Artifact) -> Launch:
         """Nothing of a preview's environment: it must not know that it was one."""
@@ -131,7 +155,7 @@ class Ground:
 
     async def told(self, ask: Ask, release: Release) -> Outcome:
         """What became of a release that this very delivery made before it was tried again."""
-        if release.state is Stage.FAILED and release.live_at is None:
+        if release.state in (Stage.FAILED, Stage.REVOKED) and release.live_at is None:
             failure = release.failure or {}
             return refused(str(failure.get("reason_code", "health_failed")), str(failure.get("message", "It failed.")))
         return await self.done(ask, release, f"{ask.environment} serves `{release.sha[:7]}`.")
@@ -152,6 +176,7 @@ def entry(what: str, ask: Ask, release: Release, now: float, rules: Sequence[str
         comment_hash=ask.comment_hash,
         shas=shas,
         artifact=release.artifact,
+        policy_digest=digest(rules) if rules else None,
         verdict=[Ruling(rule, allowed=True) for rule in rules],
         **more,
     )
@@ -179,4 +204,5 @@ NO_WORDS = {
     "held": "The environment was held meanwhile.",
     "locked": "The environment was locked meanwhile.",
     "frozen": "The environment was frozen meanwhile.",
+    "revoked": "It was revoked: it must not run again.",
 }

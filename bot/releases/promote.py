@@ -12,12 +12,17 @@ from bot.models import Deployment, Release
 from bot.permissions import facts
 from bot.policy import RULES, Facts, Objection, Unknown, judge
 from bot.releases.ask import Ask, Outcome, refused
+from bot.releases.command import prepare
 from bot.releases.ground import LEASE_SECONDS, NO_WORDS, Ground, entry, objected, stops
+from bot.releases.schema import WARNING, destructive, told, words
 from bot.sources import Sources
 from bot.store import deliveries, environments, releases
-from runners.base import Artifact, Instance, StartFailed
+from runners.base import Artifact, Failed, Instance, RunFailed, StartFailed
 
 PATIENCE_SECONDS = 1.5  # for a first comment that is on its way
+_REVOKED = Objection(
+    "revoked", "revoked", "What was shown was revoked: it must not run again.", "revoked", "not revoked", "Push a fix."
+)
 RULES_ASKED = tuple(rule.__name__ for rule in RULES)
 
 
@@ -45,6 +50,8 @@ class Promote:
                 await self._fail(ask, known, no)
             return no or refused("not_displayed", "Nothing was shown.")
         seconds = self._ground.settings.start_seconds + LEASE_SECONDS
+        if artifact.the_plan().release:
+            seconds += self._ground.settings.build_seconds
         now = self._ground.clock()
         lease = await self._store.write(environments.take, ask.project.id, ask.environment, ask.guid, now, seconds)
         if lease is None:
@@ -91,7 +98,10 @@ class Promote:
         )
         if found.state == "merged" and shown is not None:
             found = dataclasses.replace(found, merged_same=await self._same(ask, repository, found, shown))
-        objections = (*judge(found), *_other_target(ask, shown))
+        gone = shown is not None and await self._store.read(
+            environments.revoked, ask.project.id, ask.environment, shown.artifact or ""
+        )
+        objections = (*judge(found), *_other_target(ask, shown), *((_REVOKED,) if gone else ()))
         return shown, objected(objections) if objections else None, found.merge_sha
 
     async def _shown(self, ask: Ask, number: int) -> Deployment | None:
@@ -134,11 +144,14 @@ class Promote:
             accepted_schema=ask.accept_schema,
             started_at=ground.clock(),
         )
+        _env, current = await self._store.read(environments.look, ask.project.id, ask.environment)
+        wanted.watch = {"destroys": told(destructive(wanted, current))}
         release = await self._store.write(releases.begin, wanted)
         try:
+            await prepare(ground, ask, release, artifact)
             instance = await ground.start(ask.project, release, artifact)
-        except StartFailed as error:
-            return await self._unhealthy(ask, release, error)
+        except (RunFailed, StartFailed) as error:
+            return await self._unfit(ask, release, error, ran=artifact.the_plan().release is not None)
         return await self._switch(ask, release, artifact, instance, lease)
 
     async def _switch(
@@ -146,7 +159,9 @@ class Promote:
     ) -> Outcome:
         ground, serves = self._ground, False
         try:
-            line = entry("release.live", ask, release, ground.clock(), RULES_ASKED)
+            destroys = (release.watch or {}).get("destroys", [])
+            after = {"destroys": destroys} if destroys else {}
+            line = entry("release.live", ask, release, ground.clock(), RULES_ASKED, after=after)
             switched = await ground.serve(ask, release, lease, artifact, instance, entry=line)
             serves = isinstance(switched, Release)
         finally:
@@ -156,12 +171,18 @@ class Promote:
             no = refused(switched, NO_WORDS[switched], f"/status {ask.environment}")
             await self._fail(ask, release, no)
             return no
-        return await ground.done(ask, switched, f"{ask.environment} serves `{release.sha[:7]}`.")
+        carries = f" {WARNING.format(words(destroys))}" if destroys else ""
+        return await ground.done(ask, switched, f"{ask.environment} serves `{release.sha[:7]}`.{carries}")
 
-    async def _unhealthy(self, ask: Ask, release: Release, error: StartFailed) -> Outcome:
-        """The new instance never was healthy; what serves has not noticed."""
-        words = f"`{release.sha[:7]}` did not become healthy: {error} {ask.environment} serves what it served before."
-        no = refused("health_failed", words, error.hint or "Fix it, push, and promote the new preview.")
+    async def _unfit(self, ask: Ask, release: Release, error: Failed, *, ran: bool) -> Outcome:
+        """Its release command failed, or the new instance never was healthy; what serves has not noticed."""
+        code, what = "health_failed", f"`{release.sha[:7]}` did not become healthy: {error}"
+        if isinstance(error, RunFailed):
+            code, what = "release_failed", f"The release command of `{release.sha[:7]}` failed: {error}"
+        elif ran:
+            what = f"{what} Its release command had run."
+        say = f"{what} {ask.environment} serves what it served before."
+        no = refused(code, say, error.hint or "Fix it, push, and promote the new preview.")
         log = await self._ground.log_end(release.id)
         await self._fail(ask, release, no, step=error.step, log=log)
         return no

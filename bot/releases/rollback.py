@@ -7,11 +7,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from bot.models import Environment, Project, Release, Stage
-from bot.permissions import role_of
-from bot.policy import ROLLBACK, Facts, judge
+from bot.models import Project, Release, Stage
+from bot.policy import ROLLBACK
 from bot.releases.ask import Actor, Ask, Outcome, refused
-from bot.releases.ground import LEASE_SECONDS, NO_WORDS, Ground, entry, objected, stops
+from bot.releases.ground import LEASE_SECONDS, NO_WORDS, Ground, entry
+from bot.releases.schema import destructive, guard, told
 from bot.store import environments, releases
 from runners.base import Artifact, Instance, StartFailed
 
@@ -45,7 +45,7 @@ class Rollback:
         if known is not None and not known.state.pending:
             return await self._ground.told(ask, known)
         env, current = await self._store.read(environments.look, ask.project.id, ask.environment)
-        no = await self._judged(ask, env)
+        no = await self._ground.deployer(ask, env)
         if no is not None:
             return no
         if current is None:
@@ -56,26 +56,24 @@ class Rollback:
         if target.artifact == current.artifact:  # the watch was faster
             no = refused("already_serving", f"{ask.environment} serves `{target.sha[:7]}` already.")
             return await self._fail(ask, known, no) if known else no
+        no = guard(ask, current, target)
+        if no is not None:
+            return await self._fail(ask, known, no) if known else no
         rules = tuple(rule.__name__ for rule in ROLLBACK)
         return await self._go(ask, _Way(current, target, Stage.ROLLED_BACK, rules=rules))
 
     async def automatically(self, project: Project, current: Release, failure: Mapping[str, Any]) -> Outcome:
-        """The watch saw it fail: back to the last verified release, with a hold."""
+        """The watch saw it fail: back to the last verified release, with a hold; never past the schema guard."""
         target = await self._store.read(releases.former, project.id, current.environment, verified_first=True)
         if target is None:
             return refused("nothing_verified", "There is no earlier release to go back to.")
         now = self._ground.clock()
         guid, reason = f"rollback:{current.id}", str(failure.get("message", ""))
         ask = Ask(project, current.number, current.environment, None, reason, SLIPWAY, guid, now)
+        no = guard(ask, current, target)
+        if no is not None:
+            return dataclasses.replace(no, words=f"{no.words} A person has to decide: {no.next}")
         return await self._go(ask, _Way(current, target, Stage.FAILED, failure))
-
-    async def _judged(self, ask: Ask, env: Environment) -> Outcome | None:
-        role = await role_of(self._ground.repository(ask.project), ask.actor.login, ask.actor.id)
-        person = ask.actor.kind == "person" and ask.actor.via_app is None
-        standing = stops(env, held=False, now=self._ground.clock())
-        found = Facts(ask.environment, ask.actor.id, ask.actor.login, person, actor_role=role, stops=standing)
-        objections = judge(found, ROLLBACK)
-        return objected(objections) if objections else None
 
     async def _target(self, ask: Ask, current: Release, known: Release | None) -> Release | Outcome:
         """The last good release, or the kept one that was named."""
@@ -158,6 +156,8 @@ class Rollback:
         lease: environments.Lease,
     ) -> Outcome:
         ground, serves = self._ground, False
+        passed = told(destructive(way.current, way.target))
+        after = {"accepted_schema": passed} if passed else {}
         try:
             switched = await ground.serve(
                 ask,
@@ -165,7 +165,7 @@ class Rollback:
                 lease,
                 artifact,
                 instance,
-                entry=entry("release.rolled_back", ask, release, ground.clock(), way.rules),
+                entry=entry("release.rolled_back", ask, release, ground.clock(), way.rules, after=after),
                 leaves=way.current.id,
                 former=way.left,
                 failure=way.failure,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from bot.models import Release, Stage
 from bot.releases.ground import Ground
 from bot.sources import Sources
 from bot.store import artifacts, deployments, projects, releases
-from runners.base import Artifact, Instance
+from bot.telemetry import redact
+from runners.base import Artifact, Instance, RunnerError
 
 DRAIN_SECONDS = 10.0  # requests under way on an instance that goes may end; longer ones are cut
 
@@ -52,6 +54,15 @@ class Upkeep:
             await ground.router.point(ground.host(project), target)
         else:
             await ground.runner.stop(instance)
+
+    async def log(self, release: Release, lines: int) -> str:
+        """The end of what a release printed: of its instance, which it may have taken over, else of its start."""
+        text = ""
+        if release.instance is not None:
+            with contextlib.suppress(RunnerError, OSError):
+                text = await self._ground.runner.logs(Instance.from_json(release.instance), lines)
+        home = str(self._ground.settings.home.absolute())
+        return redact(text).replace(home, "~") or await self._ground.log_end(release.id)
 
     async def settle(self, project_id: int, environment: str) -> None:
         """Stop instances that an environment needs no more, then forget artifacts that nothing returns to."""

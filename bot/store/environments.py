@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from bot.audit import Entry
-from bot.models import Environment, PullRequest, Release
+from bot.models import Environment, PullRequest, Release, Stage
 from bot.store import audit
 
-No = Literal["overtaken", "held", "locked", "frozen"]
+No = Literal["overtaken", "held", "locked", "frozen", "revoked"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,6 +86,17 @@ def barred(session: Session, env: Environment, artifact: str, actor: int, now: f
     if env.lock_by is not None and env.lock_by != actor and (env.lock_until or 0) > now:
         return "locked"
     return "frozen" if (env.freeze_until or 0) > now else None
+
+
+def revoked(session: Session, project_id: int, name: str, artifact: str) -> bool:
+    """Whether somebody has said that it must never run there again."""
+    query = select(Release.id).where(
+        Release.project_id == project_id,
+        Release.environment == name,
+        Release.artifact == artifact,
+        Release.state == Stage.REVOKED,
+    )
+    return session.exec(query).first() is not None
 
 
 def arrange(

@@ -16,7 +16,7 @@ from bot.audit import Entry
 from bot.errands import Errand
 from bot.models import Deployment, Display, Environment, PullRequest, Release, Stage
 from bot.store import audit, deliveries, traffic
-from bot.store.environments import Hold, Lease, No, barred, count_up, environment, lift, look, set_hold
+from bot.store.environments import Hold, Lease, No, barred, count_up, environment, lift, look, revoked, set_hold
 from bot.store.rows import set_route
 from runners.base import Traffic
 
@@ -106,7 +106,7 @@ def begin(session: Session, release: Release) -> Release:
         release.instance, former.instance = former.instance, None
         session.add(former)
     session.add(release)
-    _changed(session, release)
+    changed(session, release)
     return release
 
 
@@ -114,6 +114,8 @@ def switch(session: Session, release: str, change: Switch, now: float) -> Releas
     """Lead the environment to this release.  Anything but a release: refused, and nothing was written."""
     row, lease = session.get_one(Release, release), change.lease
     env = environment(session, lease.project_id, lease.environment)
+    if revoked(session, row.project_id, row.environment, row.artifact):
+        return "revoked"
     mine = (env.lease_claim, env.lease_fence, env.generation) == (lease.claim, lease.fence, lease.generation)
     if not mine or row.state is not Stage.RELEASING or change.leaves not in (None, env.release):
         return "overtaken"
@@ -131,18 +133,28 @@ def switch(session: Session, release: str, change: Switch, now: float) -> Releas
         lift(env)  # it was let through
     row.state, row.generation, row.live_at = Stage.VERIFYING, env.generation, now
     row.instance = dict(change.instance) if change.instance else None
-    row.watch = {"n": 0, "samples": [], "before": _usual(session, row, former)}
+    row.watch = {**(row.watch or {}), "n": 0, "samples": [], "before": _usual(session, row, former)}
     for one in (env, row):
         session.add(one)
     for host, target in change.routes.items():
         set_route(session, host, row.id, target)
     _send(session, change.errands, now)
-    after = {"generation": env.generation, "release": row.id, "hold": env.hold}
+    after = {**change.entry.after, "generation": env.generation, "release": row.id, "hold": env.hold}
     if figures := (change.failure or {}).get("figures"):
         after["seen"] = figures
     audit.append(session, dataclasses.replace(change.entry, before=before, after=after))
-    _changed(session, row, *([former] if former else []), number=change.asked_on)
+    changed(session, row, *([former] if former else []), number=change.asked_on)
     return row
+
+
+def note_command(session: Session, release: str, words: Mapping[str, Any], line: Entry | None = None) -> None:
+    """How far the release command has come."""
+    row = session.get_one(Release, release)
+    told = row.watch or {}
+    row.watch = {**told, "command": {**told.get("command", {}), **words}}
+    session.add(row)
+    if line is not None:
+        audit.append(session, line)
 
 
 def fail(session: Session, release: str, failure: Mapping[str, Any], entry: Entry, now: float) -> None:
@@ -152,7 +164,7 @@ def fail(session: Session, release: str, failure: Mapping[str, Any], entry: Entr
         row.state, row.failure, row.ended_at = Stage.FAILED, dict(failure), now
         session.add(row)
         audit.append(session, entry)
-        _changed(session, row)
+        changed(session, row)
 
 
 def abandon(session: Session, release: str, failure: Mapping[str, Any], now: float) -> None:
@@ -234,7 +246,7 @@ def conclude(
     session.add(row)
     _send(session, errands, now)
     audit.append(session, entry)
-    _changed(session, row, *_before(session, row))
+    changed(session, row, *_before(session, row))
     return True
 
 
@@ -370,7 +382,7 @@ def _displays(project_id: int, number: int) -> Any:
     return rows.order_by(col(Display.at).desc(), col(Display.id).desc())
 
 
-def _changed(session: Session, *rows: Release, number: int | None = None) -> None:
+def changed(session: Session, *rows: Release, number: int | None = None) -> None:
     """The pull requests of these releases have something to tell."""
     for project_id, pull in {(row.project_id, row.number) for row in rows} | {(rows[0].project_id, number)}:
         count_up(session, project_id, pull)

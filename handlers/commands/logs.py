@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.messages.commands import log_end
+from bot.messages.commands import LOG_LINES, log_end
 from bot.policy import Role
 from bot.store import commands, deployments
 from handlers.commands.asked import Answer, Asked, Right, environment, refused
@@ -25,6 +25,6 @@ async def run(asked: Asked) -> Answer:
 async def _of_environment(asked: Asked, name: str) -> Answer:
     for one, release in await asked.service.store.read(commands.environments, asked.project.id):
         if one.name == name and release is not None:
-            text, _url = await asked.service.previews.log(release.id)
-            return Answer(True, log_end(release.sha, text))
+            # No link: a release's id stands in comments, and production's whole log is not for all who read them.
+            return Answer(True, log_end(release.sha, await asked.service.releases.log(release, LOG_LINES)))
     return refused("nothing_there", f"Nothing has been released to {name} yet.", f"/promote {name}")
