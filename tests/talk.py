@@ -28,6 +28,19 @@ async def live(home: House, files: dict[str, str] | None = None, **words: Any) -
     return number
 
 
+async def shown_and_approved(home: House, number: int, who: str = "bob") -> str:
+    """Wait until the head is live, told and checked, then let somebody approve it; returns the head."""
+    sha = str(home.github.hub.pull(home.repo, number).head_sha)
+    await home.says(number, "is live", sha[:7])
+
+    async def checked() -> bool | None:
+        return True if [one for one in home.checks(sha) if one.conclusion == "success"] else None
+
+    await eventually(checked)
+    await home.github.review(home.repo, number, who)
+    return sha
+
+
 async def write(home: House, number: int, body: str, user: str = "ann") -> int:
     """A comment; returns its id once the app has taken the delivery."""
     comment = await home.github.comment(home.repo, number, user, body)

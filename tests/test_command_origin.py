@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from tests.house import House, house
-from tests.talk import NO, PRODUCTION, answers, ended, quiet, ready, twin
+from tests.house import SERVER, House, house
+from tests.talk import NO, PRODUCTION, answers, ended, quiet, ready, shown_and_approved, twin
 
 pytestmark = pytest.mark.slow
 
@@ -102,3 +102,20 @@ async def test_a_strangers_comment_that_was_never_answered_is_not_spoken_of(home
     await quiet(home)
 
     assert "✏️" not in home.comments(number)[0]
+
+
+async def test_the_log_of_production_is_what_serves_prints_also_after_a_rollback(home: House) -> None:
+    talks = {**SERVER, "app.py": "print('fair wind', flush=True)\n" + SERVER["app.py"]}
+    number = await ready(home, talks)
+    await ended(home, await asked(home, number, "/promote production"))
+    await ended(home, await asked(home, number, "/logs production"))
+    assert "fair wind" in answers(home, number)[0]
+    await home.push({**SERVER, "app.py": SERVER["app.py"].replace("one", "two")})
+    await shown_and_approved(home, number)
+    await ended(home, await asked(home, number, "/promote production"))
+    await ended(home, await asked(home, number, "/rollback production --reason=bad"))
+
+    await ended(home, await asked(home, number, "/logs production"))
+
+    assert "fair wind" in answers(home, number)[-1]
+    assert "/deployments/" not in answers(home, number)[-1]
