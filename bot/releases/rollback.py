@@ -29,6 +29,12 @@ class _Way:
     rules: tuple[str, ...] = ()
 
     @property
+    def seen(self) -> dict[str, Any]:
+        """The figures that speak against what is left."""
+        figures = (self.failure or {}).get("figures")
+        return {"seen": figures} if figures else {}
+
+    @property
     def reason(self) -> str:
         return f"{self.current.sha[:7]} was rolled back to {self.target.sha[:7]}"
 
@@ -157,7 +163,7 @@ class Rollback:
     ) -> Outcome:
         ground, serves = self._ground, False
         passed = told(destructive(way.current, way.target))
-        after = {"accepted_schema": passed} if passed else {}
+        after = way.seen | ({"accepted_schema": passed} if passed else {})
         try:
             switched = await ground.serve(
                 ask,

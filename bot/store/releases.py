@@ -125,26 +125,28 @@ def switch(session: Session, release: str, change: Switch, now: float) -> Releas
     former = session.get(Release, env.release) if env.release else None
     if former is not None:
         _replace(session, former, change, now)
-    env.generation, env.release = env.generation + 1, row.id
-    env.lease_claim, env.lease_until = None, 0.0
-    if change.hold is not None:
-        set_hold(env, change.hold, former, now)
-    elif row.kind == "promote":
-        lift(env)  # it was let through
+    _turn(env, row, former, change.hold, now)
     row.state, row.generation, row.live_at = Stage.VERIFYING, env.generation, now
     row.instance = dict(change.instance) if change.instance else None
-    row.watch = {**(row.watch or {}), "n": 0, "samples": [], "before": _usual(session, row, former)}
+    row.watch = {**(row.watch or {}), "n": 0, "samples": [], "before": traffic.usual(session, row, former)}
     for one in (env, row):
         session.add(one)
     for host, target in change.routes.items():
         set_route(session, host, row.id, target)
     _send(session, change.errands, now)
     after = {**change.entry.after, "generation": env.generation, "release": row.id, "hold": env.hold}
-    if figures := (change.failure or {}).get("figures"):
-        after["seen"] = figures
     audit.append(session, dataclasses.replace(change.entry, before=before, after=after))
     changed(session, row, *([former] if former else []), number=change.asked_on)
     return row
+
+
+def _turn(env: Environment, row: Release, former: Release | None, hold: Hold | None, now: float) -> None:
+    env.generation, env.release = env.generation + 1, row.id
+    env.lease_claim, env.lease_until = None, 0.0
+    if hold is not None:
+        set_hold(env, hold, former, now)
+    elif row.kind == "promote":
+        lift(env)  # it was let through
 
 
 def note_command(session: Session, release: str, words: Mapping[str, Any], line: Entry | None = None) -> None:
@@ -364,17 +366,6 @@ def _replace(session: Session, former: Release, change: Switch, now: float) -> N
         ailing = bool(samples) and samples[-1][1] != "ok"
         former.state = Stage.INCONCLUSIVE if ailing else Stage.SUPERSEDED
     session.add(former)
-
-
-def _usual(session: Session, row: Release, former: Release | None) -> dict[str, Any] | None:
-    """What visitors met before, to compare with: the former's last window, which is kept with it.
-
-    What is rolled back to is compared with itself, as it was when it served: what was left had failed."""
-    if former is not None:
-        former.watch = {**(former.watch or {}), "traffic": traffic.recent(session, former.id).as_json()}
-        session.add(former)
-    compared = session.get(Release, row.of) if row.of else former
-    return (compared.watch or {}).get("traffic") if compared is not None else None
 
 
 def _displays(project_id: int, number: int) -> Any:

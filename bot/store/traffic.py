@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from sqlmodel import Session, col, delete, func, select
 
 from bot import models
-from bot.models import Route
+from bot.models import Release, Route
 from runners.base import Traffic
 
 RECENT_SECONDS = 300.0  # at least so far back goes what is recent, and at most twice as far
@@ -37,6 +38,18 @@ def recent(session: Session, deployment: str) -> Traffic:
     """What was counted in the last five to ten minutes in which anybody came."""
     row = session.get(models.Traffic, deployment)
     return _of(row) - Traffic.from_json(row.marks[0][1]) if row is not None and row.marks else Traffic()
+
+
+def usual(session: Session, row: Release, former: Release | None) -> dict[str, Any] | None:
+    """What visitors met before this release (`Traffic.as_json()`), to compare with: the former's last window.
+
+    It is kept with the former.  What is rolled back to is compared with itself, as it was when it served: what is
+    left has failed."""
+    if former is not None:
+        former.watch = {**(former.watch or {}), "traffic": recent(session, former.id).as_json()}
+        session.add(former)
+    compared = session.get(Release, row.of) if row.of else former
+    return (compared.watch or {}).get("traffic") if compared is not None else None
 
 
 def forget(session: Session, now: float) -> None:
