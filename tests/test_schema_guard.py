@@ -255,8 +255,7 @@ async def test_killed_after_the_command_began_it_runs_again_only_if_it_had_not_e
 
     assert outcome.done, outcome
     assert note.exists() is (ended_at is None)
-    log = home.settings.home / "logs" / f"{begun.id}.log"
-    assert ("it is run again" in log.read_text()) is (ended_at is None)
+    assert ("it is run again" in await service.releases.watch._ground.log_end(begun.id)) is (ended_at is None)
     assert [one["after"]["try"] for one in await lines(home, "release.command")] == ([2] if ended_at is None else [])
 
 

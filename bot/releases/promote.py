@@ -49,17 +49,20 @@ class Promote:
             if known is not None:  # it was allowed before we were killed, and is not any more
                 await self._fail(ask, known, no)
             return no or refused("not_displayed", "Nothing was shown.")
-        seconds = self._ground.settings.start_seconds + LEASE_SECONDS
-        if artifact.the_plan().release:
-            seconds += self._ground.settings.build_seconds
-        now = self._ground.clock()
-        lease = await self._store.write(environments.take, ask.project.id, ask.environment, ask.guid, now, seconds)
+        lease = await self._lease(ask, artifact)
         if lease is None:
             return refused("busy", f"Somebody else is releasing to {ask.environment} now.", "Try again in a moment.")
         try:
             return await self._release(ask, shown, artifact, lease)
         finally:
             await asyncio.shield(self._store.write(environments.give_back, lease))
+
+    async def _lease(self, ask: Ask, artifact: Artifact) -> environments.Lease | None:
+        seconds = self._ground.settings.start_seconds + LEASE_SECONDS
+        if artifact.the_plan().release:
+            seconds += self._ground.settings.build_seconds
+        now = self._ground.clock()
+        return await self._store.write(environments.take, ask.project.id, ask.environment, ask.guid, now, seconds)
 
     async def plan(self, ask: Ask) -> Outcome:
         """What a promotion would be told now; nothing is done."""

@@ -114,12 +114,8 @@ def switch(session: Session, release: str, change: Switch, now: float) -> Releas
     """Lead the environment to this release.  Anything but a release: refused, and nothing was written."""
     row, lease = session.get_one(Release, release), change.lease
     env = environment(session, lease.project_id, lease.environment)
-    if revoked(session, row.project_id, row.environment, row.artifact):
-        return "revoked"
-    mine = (env.lease_claim, env.lease_fence, env.generation) == (lease.claim, lease.fence, lease.generation)
-    if not mine or row.state is not Stage.RELEASING or change.leaves not in (None, env.release):
-        return "overtaken"
-    if row.kind == "promote" and (no := barred(session, env, row.artifact, row.actor_id, now)):
+    no = _in_the_way(session, env, row, change, now)
+    if no is not None:
         return no
     before = {"generation": env.generation, "release": env.release}
     former = session.get(Release, env.release) if env.release else None
@@ -147,6 +143,17 @@ def _turn(env: Environment, row: Release, former: Release | None, hold: Hold | N
         set_hold(env, hold, former, now)
     elif row.kind == "promote":
         lift(env)  # it was let through
+
+
+def _in_the_way(session: Session, env: Environment, row: Release, change: Switch, now: float) -> No | None:
+    """What has happened meanwhile that speaks against a switch."""
+    if revoked(session, row.project_id, row.environment, row.artifact):
+        return "revoked"
+    lease = change.lease
+    mine = (env.lease_claim, env.lease_fence, env.generation) == (lease.claim, lease.fence, lease.generation)
+    if not mine or row.state is not Stage.RELEASING or change.leaves not in (None, env.release):
+        return "overtaken"
+    return barred(session, env, row.artifact, row.actor_id, now) if row.kind == "promote" else None
 
 
 def note_command(session: Session, release: str, words: Mapping[str, Any], line: Entry | None = None) -> None:

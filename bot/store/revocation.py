@@ -24,12 +24,9 @@ def revoke(
     One that is being released now is marked too, and its switch refused.  What serves can't be revoked: nothing would
     be left to serve.  An instance that is kept warm for a way back goes."""
     rows = list(session.exec(select(Release).where(Release.project_id == project_id, Release.environment == name)))
-    named = [row for row in rows if row.id == target or (len(target) >= 7 and row.sha.startswith(target.lower()))]
-    if not named:
-        return "unknown"
-    if len({row.sha for row in named}) > 1:
-        return "several"
-    artifacts = {row.artifact for row in named}
+    artifacts = _meant(rows, target)
+    if not isinstance(artifacts, set):
+        return artifacts
     _env, current = look(session, project_id, name)
     if current is not None and current.artifact in artifacts:
         return "serves"
@@ -42,6 +39,14 @@ def revoke(
             session, errand.guid, errand.event, errand.payload, errand.order, now, source="clock", run_at=0.0
         )
     return changed
+
+
+def _meant(rows: list[Release], target: str) -> set[str] | Not:
+    """The artifacts of the one commit, or the release, that a target names."""
+    named = [row for row in rows if row.id == target or (len(target) >= 7 and row.sha.startswith(target.lower()))]
+    if len({row.sha for row in named}) > 1:
+        return "several"
+    return {row.artifact for row in named} if named else "unknown"
 
 
 def _mark(session: Session, rows: list[Release], words: str, line: Entry, now: float) -> None:

@@ -88,3 +88,22 @@ def test_a_failure_that_visitors_met_shows_what_was_counted() -> None:
     assert "| 2027-01-15 08:00:05 UTC | ok |  |" in said
     assert f"| 2027-01-15 08:00:10 UTC | {inline(words)} | 12 of 40 requests failed, p95 300 ms |" in said
     assert "What served before: 1 of 250 requests failed, p95 200 ms." in said
+
+
+def test_what_the_migrations_of_what_serves_destroy_is_told() -> None:
+    lost = ["1: drops the table x", "2: renames @all", "3: y", "4: z"]
+    said = block(seen(release(watch={"destroys": lost})))
+
+    assert "It carries migrations that destroy: 1: drops the table x" in said
+    assert "and 1 more" in said
+    assert "@all" not in said
+    assert twin(seen(release(watch={"destroys": lost})))["destroys"] == lost
+    assert "destroy" not in block(seen(release(watch={"n": 3})))
+
+
+def test_a_revoked_release_is_marked() -> None:
+    failure = {"reason_code": "revoked", "message": "Revoked by mia: leak"}
+    mine = release(state=Stage.REVOKED, failure=failure)
+
+    assert f"⛔ `{mine.sha[:7]}` never runs again. Revoked by mia: leak" in block(seen(mine, release("b")))
+    assert twin(seen(mine, release("b")))["reason_code"] == "revoked"
