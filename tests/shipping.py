@@ -8,7 +8,7 @@ import time
 
 from sqlmodel import Session, select
 
-from bot.models import Environment, Release, Stage
+from bot.models import Display, Environment, Release, Stage
 from bot.releases import Actor, Ask, Outcome, Watch
 from bot.store import projects
 from tests.house import House, eventually
@@ -62,7 +62,20 @@ async def approved(home: House, number: int) -> None:
         return True if checks and all(one.conclusion == "success" for one in checks) else None
 
     await eventually(ended)
+    if home.service is not None:
+        await noted(home, pull.head_sha)
     await home.github.review(home.repo, number, "bob")
+
+
+async def noted(home: House, sha: str) -> None:
+    """Wait until the books know that GitHub shows a commit: a command of earlier means what was shown before."""
+    assert home.service is not None
+    store = home.service.store
+
+    def look(session: Session) -> Display | None:
+        return session.exec(select(Display).where(Display.sha == sha)).first()
+
+    await eventually(lambda: store.read(look))
 
 
 async def books(home: House) -> tuple[Environment, list[Release]]:

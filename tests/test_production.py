@@ -16,7 +16,7 @@ from bot.models import Delivery, Release, Stage, Work
 from bot.releases import Watch
 from bot.store import environments, releases
 from tests.house import SERVER, House, eventually, house
-from tests.shipping import MAIN, approved, ask, books, promote, proposed, rollback, stage, watched
+from tests.shipping import MAIN, approved, ask, books, noted, promote, proposed, rollback, stage, watched
 
 pytestmark = pytest.mark.slow
 
@@ -289,6 +289,7 @@ async def test_a_merge_that_became_something_else_is_refused_until_it_was_seen(h
     assert merged is not None
     assert merged[:7] in body
     assert outcome.next == f"/promote production {merged[:7]}"
+    await noted(home, merged)
     outcome = await promote(home, number)
 
     assert outcome.done, outcome
