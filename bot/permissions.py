@@ -96,7 +96,8 @@ async def _of_pull(
         commits = group.create_task(_known(repository.pull_commits(pull.number)))
         reviews = group.create_task(_known(repository.reviews(pull.number)))
         checks = group.create_task(_known(_checks(repository, pull.head_sha)))
-    hands, merged = _hands(raw, commits.result(), requesters), pull.state == "merged"
+    found, merged = _of_head(commits.result(), pull.head_sha), pull.state == "merged"
+    hands = _hands(raw, found, requesters)
     return dataclasses.replace(
         asker,
         author_id=pull.author_id or Unknown("the account that opened it is gone"),
@@ -108,7 +109,7 @@ async def _of_pull(
         merged_same=Unknown("the trees were not compared") if merged else None,
         reviews=await _reviews(repository, reviews.result(), pull.head_sha, hands),
         hands=hands,
-        nameless=_nameless(commits.result()),
+        nameless=_nameless(found),
         checks=checks.result(),
     )
 
@@ -144,6 +145,13 @@ def _blind(asker: Facts, why: Unknown) -> Facts:
 
 
 # ---- who had a hand in it
+
+
+def _of_head(commits: Sequence[dict[str, Any]] | Unknown, head: str) -> Sequence[dict[str, Any]] | Unknown:
+    """The commits, when they are those of the head that is judged: a push may come between two questions."""
+    if isinstance(commits, Unknown) or len(commits) >= COMMITS or any(one.get("sha") == head for one in commits):
+        return commits
+    return Unknown("somebody pushed while it was looked at")
 
 
 def _hands(

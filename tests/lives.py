@@ -241,7 +241,7 @@ class Lives:
         http = httpx.AsyncClient(transport=MortalWire(pulse), timeout=30)
         self._life = contextlib.AsyncExitStack()
         await self._life.enter_async_context(http)
-        parts = {
+        parts: dict[str, Any] = {
             "_runner": runner,
             "Store": store,
             "GitHub": lambda settings, clock: GitHub(settings, http, clock),
@@ -249,7 +249,7 @@ class Lives:
             "GRACE_SECONDS": 0.0,
             "migrate": lambda _url: None,
         }
-        with patch.multiple(app, **parts):  # type: ignore[arg-type]
+        with patch.multiple(app, **parts):
             self.service = await self._life.enter_async_context(app.running(self.settings, clock=self.clock))
 
     async def end(self) -> None:

@@ -361,3 +361,12 @@ async def test_an_author_github_can_not_name_is_noticed(
     """P17: then one more approval is needed."""
     house.set("pulls/7/commits", [commit(), commit(author=author, email=email)])
     assert (await house.facts()).nameless is nameless
+
+
+async def test_commits_of_another_head_say_nothing_about_this_one(house: House) -> None:
+    """P1, P17: a force push between two questions must not hide who wrote what is promoted."""
+    house.set("pulls/7/commits", [{**commit(), "sha": OTHER}])
+    found = await house.facts()
+    assert isinstance(found.hands, Unknown)
+    assert isinstance(found.nameless, Unknown)
+    assert await house.codes() == ["approval_unknown"]
