@@ -49,6 +49,13 @@ def rebuild(project_id: int, number: int, reason: str, **asked: Any) -> Errand:
     return Errand(f"rebuild:{key}:{reason}", "slipway.rebuild", payload, order)
 
 
+def judge(project_id: int, sha: str, reason: str) -> Errand:
+    """The verdict at a commit may have changed.  Whoever asks later takes the place of who asked before."""
+    key = f"{project_id}@{sha}:gate"
+    order = Order(key=key, topic=key, priority=-5, project_id=project_id)
+    return Errand(f"judge:{key}:{reason}", "slipway.judge", {"project": project_id, "sha": sha}, order)
+
+
 def remove(project_id: int, number: int, reason: str, **asked: Any) -> Errand:
     """Remove what runs of a pull request: the project is no longer ours to serve, or somebody `asked`."""
     key = f"{project_id}#{number}"

@@ -27,8 +27,9 @@ from bot.hosts import commit_label, production_label, pull_label
 from bot.messages import CHECK, MARKER, View, check, comment, production, remote
 from bot.messages.commands import ANSWERS
 from bot.models import Deployment, Effect, PullRequest, Release, State
+from bot.reports.once import once
 from bot.settings import Settings
-from bot.store import Store, deployments, environments, releases, rows
+from bot.store import Store, deployments, environments, releases
 from runners.base.logs import end_of
 
 EDIT_SECONDS = 3.0  # between two edits of one comment: GitHub allows 80 writes a minute and 500 an hour
@@ -309,17 +310,7 @@ class Reports:
         make: Callable[[], Awaitable[int]],
         note: Callable[[Session], None] | None = None,
     ) -> tuple[int, bool]:
-        """Make a thing at GitHub once: written down before (with `note`), read back when that was as far as we came.
-
-        Returns its id, and whether it was made just now."""
-        ident, first = await self._store.write(rows.begin_effect, key, self._clock(), note)
-        if ident is None and not first:
-            ident = await find()
-        made = ident is None
-        if ident is None:
-            ident = await make()
-        await self._store.write(rows.end_effect, key, ident)
-        return ident, made
+        return await once(self._store, key, self._clock(), find, make, note)
 
     def _view(self, standing: deployments.Standing, row: Deployment, text: str) -> View:
         project, serving = standing.project, standing.serving
