@@ -366,14 +366,6 @@ class AuditEntry(SQLModel, table=True):
 # Money.  All amounts are millionths of one currency; scopes are `bot.budgets.Scope` as text ("project:12").
 
 
-class Hold(StrEnum):
-    """Where a reservation stands."""
-
-    OPEN = "open"
-    SETTLED = "settled"
-    REAPED = "reaped"  # its time ran out before anybody settled it
-
-
 class Reservation(SQLModel, table=True):
     """Money put aside for one piece of work before it was begun, and what that work has used since.
 
@@ -390,7 +382,7 @@ class Reservation(SQLModel, table=True):
     deployment: str
     project_id: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     scopes: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    state: Hold = Field(default=Hold.OPEN, sa_column=Column(_word(Hold), nullable=False))
+    state: str = "open"  # open, settled, reaped (its time ran out before anybody settled it)
     estimate: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     held: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     spent: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))  # its entries in the ledger
