@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -48,7 +48,7 @@ def leaves() -> Mapping[str, Leaf]:
 def _leaves(model: type[Said], path: str) -> Iterator[Leaf]:
     for name, field in model.model_fields.items():
         here = f"{path}.{shown(name)}" if path else name
-        meet, inner = meet_of(field), next(_inside(field.annotation, Said), None)
+        meet, inner = meet_of(field), part_of(field)
         if meet is not None:
             yield Leaf(here, meet, field.description or "", next(_marks(field.annotation), None))
         elif inner is not None and issubclass(inner, Stage):
@@ -60,11 +60,25 @@ def _leaves(model: type[Said], path: str) -> Iterator[Leaf]:
             raise TypeError(f"{here} has no meet: what holds when two layers speak of it?")
 
 
-def _inside(annotation: Any, wanted: type[Said]) -> Iterator[type[Said]]:
-    if isinstance(annotation, type) and issubclass(annotation, wanted):
+def part_of(field: FieldInfo) -> type[Said] | None:
+    """The part of a policy that a field holds, one or a list of them."""
+    return next(_parts(field.annotation), None)
+
+
+def _parts(annotation: Any) -> Iterator[type[Said]]:
+    if isinstance(annotation, type) and issubclass(annotation, Said):
         yield annotation
     for argument in get_args(annotation):
-        yield from _inside(argument, wanted)
+        yield from _parts(argument)
+
+
+def options(annotation: Any) -> Iterator[Any]:
+    """The words that a field with a choice takes."""
+    if get_origin(annotation) is Literal:
+        yield from get_args(annotation)
+    else:
+        for argument in get_args(annotation):
+            yield from options(argument)
 
 
 def _marks(annotation: Any) -> Iterator[Shown]:

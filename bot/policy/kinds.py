@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import re
 import zoneinfo
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 MICRO = 1_000_000  # of a unit of the currency: money is counted in whole ones
 LONGEST = 366 * 86_400  # seconds that a span may have
@@ -138,9 +139,14 @@ def zone(value: object) -> str:
             return text
         except (KeyError, ValueError, OSError):
             pass
-    near = difflib.get_close_matches(text, zoneinfo.available_timezones(), 1, 0.7) if text else []
+    near = difflib.get_close_matches(text, _zones(), 1, 0.7) if text else []
     meant = f"did you mean {near[0]}?" if near else "write one like Europe/Berlin or UTC"
     raise ValueError(f"{told(value)} is no time zone that I know: {meant}")
+
+
+@functools.cache
+def _zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
 
 
 def environment(value: object) -> str:
@@ -151,6 +157,26 @@ def environment(value: object) -> str:
     near = _GUESSED.get(value) or next(iter(difflib.get_close_matches(value, known, 1, 0.8)), value)
     if near != value:
         raise ValueError(f'{told(value)} is not known; did you mean "{near}"?')
+    return value
+
+
+def printable(value: str) -> str:
+    """The text, when nothing in it is a word to a terminal.  Raises ValueError."""
+    if not value.isprintable():
+        raise ValueError(f"{told(value)} has signs that can't be printed")
+    return value
+
+
+def _app(value: object) -> object:
+    number = isinstance(value, int) and not isinstance(value, bool) and 0 < value <= 10**15
+    if value != "self" and not number:
+        raise ValueError(f"{told(value)} is no app: write its number (GitHub Actions is 15368), or self")
+    return value
+
+
+def _currency(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch("[A-Z]{3}", value):
+        raise ValueError(f"{told(value)} is no currency: three large letters, like EUR")
     return value
 
 
@@ -238,5 +264,11 @@ Scope = Annotated[
 Host = Annotated[
     str, _matches(_HOST, "is no host name: write registry.example.org or *.example.org"), _text("^[a-z0-9.*-]+$")
 ]
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(printable)]
+App = Annotated[
+    int | Literal["self"],
+    BeforeValidator(_app),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "self"}]}),
+]
+Currency = Annotated[str, BeforeValidator(_currency), _text("^[A-Z]{3}$", "EUR", "USD")]
 Account = Annotated[int, Field(ge=1, le=10**15)]  # a number at GitHub: of an account or of an app

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bot.policy import kinds, terms, windows
-from bot.policy.kinds import Account, EnvironmentName, Name, Principals, Some, Span, Zone
+from bot.policy.kinds import App, EnvironmentName, Name, Principals, Some, Span, Zone
 from bot.policy.meets import EITHER, EVERY, FREEZES, IN_EVERY, LEAST, MOST, NEAREST, UNION, WINDOWS, stricter
 
 MANY = 100  # items of a list
@@ -55,7 +55,7 @@ class Check(Said):
 
     name: Name
     """Its name, as GitHub shows it."""
-    app: Account | Literal["self"]
+    app: App
     """The number of the app that reports it (GitHub Actions is 15368), or `self` for Slipway's own."""
 
     def term(self) -> terms.RequiredCheck:
@@ -92,19 +92,27 @@ class Scan(Said):
     """Licences of dependencies."""
 
 
+def _opens(value: str) -> str:
+    windows.spans([value])
+    return value
+
+
+def _a_time(value: str) -> str:
+    windows.instant(value, "UTC", last=False)
+    return value
+
+
+Line = Annotated[str, Field(max_length=60), AfterValidator(_opens)]
+Time = Annotated[str, Field(max_length=40), AfterValidator(_a_time)]
+
+
 class Windows(Said):
     """When releases may happen, by the week."""
 
     tz: Zone
     """The time zone whose clock is read, like Europe/Berlin."""
-    allow: Annotated[tuple[Annotated[str, Field(max_length=60)], ...], Field(min_length=1, max_length=50)]
+    allow: Annotated[tuple[Line, ...], Field(min_length=1, max_length=50)]
     """Parts of the week, like "Mon-Thu 08:00-16:00" or "Sat,Sun 22:00-02:00" (which ends on the next day)."""
-
-    @field_validator("allow")
-    @classmethod
-    def _opens(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        windows.spans(value)
-        return value
 
     def term(self) -> windows.Window:
         return windows.Window(self.tz, windows.spans(self.allow))
@@ -113,18 +121,12 @@ class Windows(Said):
 class Freeze(Said):
     """A time without releases."""
 
-    from_: Annotated[str, Field(alias="from", max_length=40)]
+    from_: Annotated[Time, Field(alias="from")]
     """Its beginning, like 2026-12-20T00:00: on the clock of `windows.tz`, else UTC, unless an offset is written."""
-    to: Annotated[str, Field(max_length=40)]
+    to: Time
     """Its end; not part of it any more."""
-    reason: Annotated[str, Field(max_length=200)] = ""
+    reason: Annotated[str, Field(max_length=200), AfterValidator(kinds.printable)] = ""
     """What people are told."""
-
-    @field_validator("from_", "to")
-    @classmethod
-    def _a_time(cls, value: str) -> str:
-        windows.instant(value, "UTC", last=False)
-        return value
 
     @model_validator(mode="after")
     def _forward(self) -> Self:
@@ -138,10 +140,16 @@ class Freeze(Said):
         return windows.Freeze(start, windows.instant(self.to, zone, last=True), self.reason)
 
 
+def _path(value: str) -> str:
+    if not value.startswith("/") or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError(f"{kinds.told(value)} is no path: it begins with / and has no spaces")
+    return value
+
+
 class Health(Said):
     """How a release is watched, and when it counts as good or bad."""
 
-    path: Annotated[Annotated[str, Field(pattern=r"^/[^\s\x00-\x1f]*$", max_length=200)] | None, NEAREST] = None
+    path: Annotated[Annotated[str, Field(max_length=200), AfterValidator(_path)] | None, NEAREST] = None
     """The path that is asked."""
     expect: Annotated[Annotated[int, Field(ge=100, le=599)] | None, NEAREST] = None
     """The HTTP status that is good; not said: any below 500."""

@@ -15,6 +15,7 @@ from bot.policy import kinds, terms
 from bot.policy.kinds import (
     Account,
     Cores,
+    Currency,
     EnvironmentName,
     Host,
     Money,
@@ -211,7 +212,7 @@ class Limit(Said):
 class Budgets(Said):
     """What may be spent."""
 
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
+    currency: Currency | None = None
     """The currency of the limits in this file, like EUR; USD when not said."""
     timezone: Zone | None = None
     """The zone whose days, weeks and months the limits in this file count; UTC when not said."""
