@@ -6,7 +6,7 @@ import dataclasses
 from typing import Literal
 
 from bot.models import Project
-from bot.policy.rules import Objection
+from bot.policy import Objection
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
