@@ -17,7 +17,15 @@ NAMED = 5  # checks or paths that an objection names
 # Files that say what a project depends on; the languages are those that are detected.
 DEPENDENCIES = (
     *("requirements*.txt", "pyproject.toml", "setup.py", "setup.cfg", "uv.lock", "poetry.lock", "pdm.lock", "Pipfile*"),
-    *("package.json", "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb"),
+    *(
+        "package.json",
+        "package-lock.json",
+        "npm-shrinkwrap.json",
+        "yarn.lock",
+        "pnpm-lock.yaml",
+        "bun.lock",
+        "bun.lockb",
+    ),
     *("Gemfile", "Gemfile.lock", "go.mod", "go.sum", "Cargo.toml", "Cargo.lock", "composer.json", "composer.lock"),
     *("pom.xml", "build.gradle", "build.gradle.kts", "mix.exs", "mix.lock", "deno.json", "deno.lock"),
 )
@@ -127,7 +135,10 @@ def size(facts: Facts) -> Objection | None:
     if isinstance(facts.changed, Unknown):
         return unknown("size", "size_unknown", "how large the change is", "a small change", facts.changed)
     changed, again = facts.changed, "Split it into smaller pull requests, or ask a person to take it over."
-    for what, actual, most in (("lines", changed.lines, require.max_lines), ("files", changed.files, require.max_files)):
+    for what, actual, most in (
+        ("lines", changed.lines, require.max_lines),
+        ("files", changed.files, require.max_files),
+    ):
         if most is not None and actual > most:
             words = f"An agent's change may have {most} {what}; this one has {actual}."
             return Objection("size", "too_large", words, f"{actual} {what}", f"{most} {what}", again, "change")
@@ -180,11 +191,7 @@ def _asked(facts: Facts, name: str, rule: Change, patterns: tuple[str, ...], wha
 
 
 def _touched(changed: Changed, patterns: tuple[str, ...]) -> list[str]:
-    return [
-        path
-        for path in changed.paths
-        if any(matches(one, path) or matches(f"**/{one}", path) for one in patterns)
-    ]
+    return [path for path in changed.paths if any(matches(one, path) or matches(f"**/{one}", path) for one in patterns)]
 
 
 @functools.lru_cache(maxsize=1024)
@@ -221,5 +228,7 @@ def policy_kept(facts: Facts) -> Objection | None:
         return Objection("policy", "policy_loosened", words, "looser", "not looser", "Ask a person to propose it.")
     if facts.policy_change == "looser" and "policy" not in facts.acks:
         words = "This change loosens the policy."
-        return Objection("policy", "ack_missing", words, "looser", "an admin's leave", "/ack policy", "person", "policy: ack")
+        return Objection(
+            "policy", "ack_missing", words, "looser", "an admin's leave", "/ack policy", "person", "policy: ack"
+        )
     return None

@@ -12,7 +12,9 @@ def state(facts: Facts) -> Objection | None:
         return unknown("state", "pull_unknown", "whether this pull request is open", "open or merged", facts.state)
     if facts.state == "closed":
         words = "This pull request was closed without being merged."
-        return Objection("state", "closed", words, "closed", "open or merged", "Reopen it, or open a new one.", "person")
+        return Objection(
+            "state", "closed", words, "closed", "open or merged", "Reopen it, or open a new one.", "person"
+        )
     return _merged(facts) if facts.state == "merged" else None
 
 

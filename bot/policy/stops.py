@@ -63,7 +63,9 @@ def unlocked(facts: Facts) -> Objection | None:
     if lock is None or lock.by == facts.actor_id:
         return None
     words, lift = f"{facts.environment} is locked{_stop(lock)}", f"/unlock {facts.environment}"
-    return Objection("lock", "locked", words, f"locked by {lock.login or lock.by}", "not locked by others", lift, "person")
+    return Objection(
+        "lock", "locked", words, f"locked by {lock.login or lock.by}", "not locked by others", lift, "person"
+    )
 
 
 def unheld(facts: Facts) -> Objection | None:

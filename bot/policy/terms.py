@@ -205,6 +205,12 @@ class Require:
     new_dependencies: Change = "allow"
     migrations: Change = "allow"
 
+    @property
+    def looks_at_changes(self) -> bool:
+        """Whether any of it needs to know what a change touches."""
+        asks = self.new_dependencies != "allow" or self.migrations != "allow"
+        return asks or bool(self.deny_paths) or self.max_lines is not None or self.max_files is not None
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class May:

@@ -73,17 +73,16 @@ class Promote:
             environments.standing_of, ask.project.id, ask.environment, shown.artifact if shown else None
         )
         repository, now = self._ground.repository(ask.project), self._ground.clock()
-        found = await facts(
-            repository,
-            ask.project.id,
-            ask.number,
-            environment=ask.environment,
-            actor_id=ask.actor.id,
-            actor_login=ask.actor.login,
-            actor_person=ask.actor.kind == "person" and ask.actor.via_app is None,
+        asker = Facts(
+            ask.environment,
+            ask.actor.id,
+            ask.actor.login,
+            ask.actor.kind == "person" and ask.actor.via_app is None,
             displayed_sha=shown.sha if shown else None,
             stops=stops(env, held, now),
+            now=now,
         )
+        found = await facts(repository, ask.project.id, ask.number, asker)
         if found.state == "merged" and shown is not None:
             found = dataclasses.replace(found, merged_same=await self._same(ask, repository, found, shown))
         objections = (*judge(found), *_other_target(ask, shown))
