@@ -102,12 +102,19 @@ def _key(event: str, payload: Mapping[str, Any], project: int | None, installati
         sha = _word(_at(payload, "check_run", "head_sha"))
         of_environment = button in _OF_ENVIRONMENT
         return _lane_of_environment(project, "production", button) if of_environment else f"{project}@{sha}"
+    if event == "push" and _to_default(payload):
+        return f"{project}:default"  # what it does to the policy waits for no fetch
     if event in ("push", "repository", "delete"):
         return str(project)
     if _is_rerequest(event, _word(payload.get("action"))):
         sha = _word(_at(payload, event, "head_sha"))
         return f"{project}@{sha}" if sha else str(project)
     return event
+
+
+def _to_default(payload: Mapping[str, Any]) -> bool:
+    branch = _at(payload, "repository", "default_branch")
+    return isinstance(branch, str) and payload.get("ref") == f"refs/heads/{branch}"
 
 
 def _lane_of_comment(payload: Mapping[str, Any], project: int) -> str:

@@ -134,6 +134,9 @@ class PullRequest(SQLModel, table=True):
     author_is_bot: bool = False
     agent: str | None = None  # the coding agent that wrote it, when we believe so
     agent_why: str | None = None
+    agent_id: int | None = Field(default=None, sa_column=Column(BigInteger))  # its account, when rules for agents hold
+    via_app: int | None = Field(default=None, sa_column=Column(BigInteger))  # opened through it; 0: through none
+    attempts_from: float | None = None  # a person had a hand in it: failures before that don't count
     updated_at: str = ""  # GitHub's own stamp (ISO 8601, sorts as text): older payloads are ignored
     opened_at: float = 0.0
     closed_at: float | None = None
@@ -156,6 +159,21 @@ class Allowance(SQLModel, table=True):
     by_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     by_login: str
     at: float
+
+
+class AgentFreeze(SQLModel, table=True):
+    """The kill switch: nothing that this account's machine writes is built, run or obeyed in the project."""
+
+    __tablename__ = "agent_freeze"
+
+    project_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    agent_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    login: str = ""  # when it was frozen, for people
+    reason: str
+    by_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    by_login: str
+    at: float
+    until: float | None = None  # None: until somebody lifts it
 
 
 class State(StrEnum):
@@ -186,7 +204,10 @@ class State(StrEnum):
 class Deployment(SQLModel, table=True):
     """An artifact in an environment over time.  A preview is one that expires."""
 
-    __table_args__ = (Index("ix_deployment_pull", "project_id", "number"),)
+    __table_args__ = (
+        Index("ix_deployment_pull", "project_id", "number"),
+        Index("ix_deployment_agent", "agent_id", "admitted_at"),
+    )
 
     id: str = Field(default_factory=new_id, primary_key=True)
     delivery: str = Field(unique=True)  # guid of the delivery that asked for it: asked twice, made once
@@ -207,6 +228,9 @@ class Deployment(SQLModel, table=True):
     live_at: float | None = None
     ended_at: float | None = None
     active_at: float = 0.0  # last request or deploy
+    agent_id: int | None = Field(default=None, sa_column=Column(BigInteger))  # whose preview it was when it was let in
+    admitted_at: float | None = None  # let in: it counts for the rate of its agent
+    limits: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))  # of its agent, as they stood then
     check_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     check_told: str | None = None  # status/conclusion that GitHub has
     remote_id: int | None = Field(default=None, sa_column=Column(BigInteger))  # GitHub's id of this Deployment
@@ -331,6 +355,24 @@ class Release(SQLModel, table=True):
     ended_at: float | None = None
     remote_id: int | None = Field(default=None, sa_column=Column(BigInteger))  # GitHub's id of its Deployment
     remote_told: str | None = None  # state that GitHub has
+
+
+class Leave(SQLModel, table=True):
+    """A person's word by command, for one commit: an approval, an acknowledgement, a rule that is lifted."""
+
+    __table_args__ = (Index("ix_leave_pull", "project_id", "number"),)
+
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    project_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    number: int
+    kind: str  # approve, ack, override, confirm
+    what: str  # the environment, what is acknowledged, or the rule
+    sha: str
+    by_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    by_login: str
+    reason: str | None = None
+    at: float
+    until: float | None = None  # None: as long as the commit is the head
 
 
 class Gate(SQLModel, table=True):
@@ -469,3 +511,51 @@ class Meter(SQLModel, table=True):
     cpu_us: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     out: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))  # bytes sent that are not metered yet
     at: float = 0.0
+
+
+# Policy.
+
+
+class PolicyText(SQLModel, table=True):
+    """One layer's policy file as GitHub showed it last, and the last one that could be used."""
+
+    __tablename__ = "policy_text"
+
+    layer: str = Field(primary_key=True)  # "project:<id>", "organization:<installation id>"
+    text: bytes | None = Field(default=None, sa_column=Column(LargeBinary))  # None: there is no file
+    sha: str | None = None  # git's hash of it
+    fault: str | None = Field(default=None, sa_column=Column(Text))  # why it is no policy
+    valid_text: bytes | None = Field(default=None, sa_column=Column(LargeBinary))  # None: this layer says nothing
+    valid_sha: str | None = None
+    read_at: float  # first read like that
+
+
+class PolicyChange(SQLModel, table=True):
+    """What a pull request would make of the policy: the verdict on the head that was looked at last."""
+
+    __tablename__ = "policy_change"
+
+    project_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    sha: str
+    way: str  # tighter, looser, other, invalid; none: the head does not touch it
+    told: str | None = None  # digest of the check that GitHub shows at this head
+    at: float
+
+
+class Decision(SQLModel, table=True):
+    """A verdict and all that it was made of, so that it can be explained, and made again under other rules."""
+
+    __table_args__ = (Index("ix_decision_pull", "project_id", "number", "id"),)
+
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    at: float
+    project_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    number: int | None = None  # of the pull request
+    environment: str
+    kind: str  # promote, gate
+    facts: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))  # bot.policy.Facts, without the policy
+    policy_digest: str
+    allowed: bool
+    codes: list[str] = Field(sa_column=Column(JSON, nullable=False))  # reason codes, the weightiest first
+    rulings: list[Any] = Field(sa_column=Column(JSON, nullable=False))  # every rule that was asked: bot.policy.record

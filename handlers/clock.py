@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bot import errands
 from bot.errors import GitHubRefused
 from bot.github.shapes import pull_of
 from bot.models import Project
 from bot.service import Event, Service
-from bot.store import commands, deployments, projects
+from bot.store import commands, deployments, policies, projects
 from handlers.answer import after_work
 
 
@@ -20,6 +21,8 @@ async def look(event: Event, service: Service) -> None:
         return
     pull = pull_of(raw, project.id)
     if pull.state == "open":
+        if await service.store.read(policies.of_head, project.id, pull.number, pull.head_sha) is None:
+            await service.send(errands.policy(project.id, pull.number, event.guid))
         await service.previews.refresh(project, pull, event.guid)
     else:
         await service.previews.close(project, pull, event.guid)
@@ -28,7 +31,8 @@ async def look(event: Event, service: Service) -> None:
 async def rebuild(event: Event, service: Service) -> None:
     project, raw = await _ask(event, service)
     if project is not None and raw is not None:
-        await service.previews.refresh(project, pull_of(raw, project.id), event.guid, again=True)
+        person = event.payload.get("person") is True
+        await service.previews.refresh(project, pull_of(raw, project.id), event.guid, again=True, by_person=person)
         await after_work(event, service)
 
 

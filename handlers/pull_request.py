@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bot import errands
 from bot.github.shapes import project_of, pull_of
 from bot.service import Event, Service
-from bot.store import deployments
+from bot.store import deployments, projects
 
 
 async def handle(event: Event, service: Service) -> None:
@@ -13,6 +14,8 @@ async def handle(event: Event, service: Service) -> None:
     pull = pull_of(raw if isinstance(raw, dict) else {}, project.id)
     match event.action:
         case "opened" | "reopened" | "synchronize":
+            await service.store.write(projects.note_project, project, service.clock())
+            await service.send(errands.policy(project.id, pull.number, event.guid))
             await service.previews.refresh(project, pull, event.guid)
         case "closed":
             await service.previews.close(project, pull, event.guid)
