@@ -87,6 +87,7 @@ def _marks(annotation: Any) -> Iterator[Shown]:
         yield from _marks(argument)
 
 
+@functools.lru_cache(maxsize=4096)
 def leaf(path: str) -> Leaf:
     """The field of a path as `said` and `held` give them."""
     parts = path.split(".")
@@ -95,22 +96,29 @@ def leaf(path: str) -> Leaf:
     return leaves()[".".join(parts)]
 
 
-def said(policy: Policy) -> Iterator[tuple[str, Meet, Any]]:
-    """What a layer says: path, meet, and the value as terms hold it."""
+def said(policy: Policy) -> Iterator[tuple[str, Any]]:
+    """What a layer says: path, and the value as terms hold it."""
     yield from _said(policy, "")
 
 
-def _said(part: Said, path: str) -> Iterator[tuple[str, Meet, Any]]:
-    for name, field in type(part).model_fields.items():
-        value, here = getattr(part, name), f"{path}.{shown(name)}" if path else name
-        meet = meet_of(field)
-        if value is not None and meet is not None:
-            yield here, meet, meet.lift(value, part)
+def _said(part: Said, path: str) -> Iterator[tuple[str, Any]]:
+    for name, meet in _meets(type(part)):
+        value = getattr(part, name)
+        if value is None:
+            continue
+        here = f"{path}.{shown(name)}" if path else name
+        if meet is not None:
+            yield here, meet.lift(value, part)
         elif isinstance(value, Said) and not isinstance(value, Stage):
             yield from _said(value, here)
     if isinstance(part, Environments):
         for name, stage in part.stages():
             yield from _said(stage, f"{path}.{name}")
+
+
+@functools.cache
+def _meets(model: type[Said]) -> tuple[tuple[str, Meet | None], ...]:
+    return tuple((name, meet_of(field)) for name, field in model.model_fields.items())
 
 
 def held(part: object, path: str) -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from bot.policy import windows
 from bot.policy.kinds import ROLES
@@ -20,19 +20,13 @@ WRITERS = "role:write"
 Both = Callable[[Any, Any], Any]
 
 
-@runtime_checkable
-class Part(Protocol):
-    """An item of a list that has a form of its own in the terms."""
-
-    def term(self) -> Any: ...
-
-
 def _as_said(value: Any, _owner: object) -> Any:
     return value
 
 
+# Items of lists that have a form of their own in the terms make it with `term`.
 def _each(value: Iterable[Any], _owner: object) -> frozenset[Any]:
-    return frozenset(item.term() if isinstance(item, Part) else item for item in value)
+    return frozenset(item.term() if hasattr(item, "term") else item for item in value)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from bot.policy import fields, meets
+from bot.policy import fields
 from bot.policy.schema import Policy
 from bot.policy.terms import (
     OVERRIDABLE,
@@ -45,7 +45,7 @@ def merge(layers: Sequence[Layer]) -> Effective:
     """What holds when all of these speak, the outermost first.  Without layers: the defaults."""
     heard: dict[str, list[_Word]] = {}
     for layer in layers:
-        spoken = {path: value for path, _meet, value in fields.said(layer.policy)}
+        spoken = dict(fields.said(layer.policy))
         unlifted = _unlifted(spoken)
         if unlifted:
             spoken[ROLES] = {**spoken.get(ROLES, {}), **unlifted}
@@ -58,17 +58,19 @@ def merge(layers: Sequence[Layer]) -> Effective:
 
 def _unlifted(spoken: Mapping[str, Any]) -> dict[str, Circles]:
     """The rules that a layer sets without saying who may lift them: nobody, or another layer could lift them."""
-    named = spoken.get(ROLES, {})
-    return {
-        rule: NOBODY
-        for rule, roots in OVERRIDABLE.items()
-        if rule not in named and any(_under(path, root) for path in spoken for root in roots)
-    }
+    rules = {rule for path in spoken for rule in _rules(path)}
+    return dict.fromkeys(rules.difference(spoken.get(ROLES, ())), NOBODY)
 
 
-def _under(path: str, root: str) -> bool:
+@functools.lru_cache(maxsize=4096)
+def _rules(path: str) -> tuple[str, ...]:
+    """The rules that stand on a field."""
     inside = path.split(".", 2)[-1] if path.startswith("environments.") else path
-    return inside == root or inside.startswith(f"{root}.")
+    return tuple(
+        rule
+        for rule, roots in OVERRIDABLE.items()
+        if any(inside == root or inside.startswith(f"{root}.") for root in roots)
+    )
 
 
 def _joined(path: str, words: Iterable[_Word]) -> Any:
@@ -81,33 +83,43 @@ def _deciders(words: Sequence[_Word], value: Any) -> tuple[str, ...]:
     return (alone,) if alone is not None else tuple(word.layer for word in words)
 
 
-def _effective(values: dict[str, Any], decided: Mapping[str, tuple[str, ...]]) -> Effective:
-    names = {path.split(".")[1] for path in values if path.startswith("environments.")} - {"preview"}
-    roles = meets.BY_RULE(values[ROLES], {}) if ROLES in values else {}
-    values[ROLES] = MappingProxyType({rule: roles.get(rule, NOBODY) for rule in OVERRIDABLE})
-    override = _filled(Override(), "override", values)
+def _effective(values: Mapping[str, Any], decided: Mapping[str, tuple[str, ...]]) -> Effective:
+    tree = _tree(values)
+    stages = tree.get("environments", {})
+    preview = _filled(Preview(), stages.pop("preview", {}))
+    roles = tree.setdefault("override", {}).get("roles", {})
+    tree["override"]["roles"] = MappingProxyType({rule: roles.get(rule, NOBODY) for rule in OVERRIDABLE})
+    override = _filled(Override(), tree["override"])
     return Effective(
-        preview=_filled(Preview(), "environments.preview", values),
+        preview=preview,
         environments=MappingProxyType(
-            {name: _filled(Terms(), f"environments.{name}", values) for name in sorted({*names, *STAGES})}
+            {name: _filled(Terms(), stages.get(name, {})) for name in sorted({*stages, *STAGES})}
         ),
-        agents=_filled(Agents(), "agents", values),
-        budgets=_filled(Budgets(), "budgets", values),
-        isolation=_filled(Isolation(), "isolation", values),
+        agents=_filled(Agents(), tree.get("agents", {})),
+        budgets=_filled(Budgets(), tree.get("budgets", {})),
+        isolation=_filled(Isolation(), tree.get("isolation", {})),
         override=dataclasses.replace(override, never=override.never | Override().never),
         decided=MappingProxyType(dict(decided)),
     )
 
 
-def _filled(default: T, path: str, values: Mapping[str, Any]) -> T:
+def _tree(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Paths as mappings inside each other."""
+    tree: dict[str, Any] = {}
+    for path, value in values.items():
+        *parents, last = path.split(".")
+        here = tree
+        for name in parents:
+            here = here.setdefault(name, {})
+        here[last] = value
+    return tree
+
+
+def _filled(default: T, said: Mapping[str, Any]) -> T:
     """The defaults, with what was said in place of them."""
     changes: dict[str, Any] = {}
-    for field in dataclasses.fields(default):  # type: ignore[arg-type]
-        here, value = f"{path}.{fields.shown(field.name)}", getattr(default, field.name)
-        if dataclasses.is_dataclass(value):
-            filled = _filled(value, here, values)
-            if filled is not value:
-                changes[field.name] = filled
-        elif here in values:
-            changes[field.name] = values[here]
+    for name, value in said.items():
+        attribute = name if hasattr(default, name) else f"{name}_"
+        before = getattr(default, attribute)
+        changes[attribute] = _filled(before, value) if dataclasses.is_dataclass(before) else value
     return dataclasses.replace(default, **changes) if changes else default  # type: ignore[type-var]

@@ -7,6 +7,7 @@ seconds, money is millionths of the currency, sizes are bytes.  None: no limit, 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -288,7 +289,7 @@ class Override:
         return nobody if rule in self.never else self.roles.get(rule, nobody)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True)
 class Effective:
     """All that holds, and which layers decided each field: path to their names; a field not named has its default."""
 
@@ -303,12 +304,13 @@ class Effective:
     decided: Mapping[str, tuple[str, ...]] = dataclasses.field(
         default_factory=lambda: MappingProxyType({}), compare=False
     )
-    digest: str = dataclasses.field(init=False, compare=False)  # of what holds, not of who said it
 
-    def __post_init__(self) -> None:
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 of what holds, whoever said it."""
         held = {name: canonical(getattr(self, name)) for name in HELD}
         text = json.dumps(held, sort_keys=True, separators=(",", ":"))
-        object.__setattr__(self, "digest", hashlib.sha256(text.encode()).hexdigest())
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def terms(self, environment: str) -> Terms:
         """What holds there; for an environment that nobody named: the defaults."""
