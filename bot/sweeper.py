@@ -72,7 +72,9 @@ class Sweeper:
         now = self._clock()
         held = await self._store.read(deployments.held)
         kept = await self._store.read(commands.kept, now)
-        await self._service.send(*(one for one in (self._due(row, now, kept) for row in held) if one))
+        lives = [await self._service.previews.lifetime(row) for row in held]
+        due = (self._due(row, now, kept, life) for row, life in zip(held, lives, strict=True))
+        await self._service.send(*(one for one in due if one))
         await self._service.send(*await self._store.read(_left_over))
         for row in await self._store.read(_unfinished):
             await self._service.previews.refresh.abandon(row.delivery, "The work on it ended without a result.")
@@ -118,10 +120,10 @@ class Sweeper:
         except (GitHubDown, GitHubRefused, TryLater) as error:
             _log.warning("the checkpoint is in the file only, GitHub did not take it: %s", error)
 
-    def _due(self, row: Deployment, now: float, kept: set[tuple[int, int]]) -> Errand | None:
+    def _due(self, row: Deployment, now: float, kept: set[tuple[int, int]], lifetime: float) -> Errand | None:
         rested = now - row.active_at
         reason = f"{row.active_at}:{int(now // 3600)}"  # not twice an hour, and again when it came to nothing
-        if (row.project_id, row.number) not in kept and rested > self._settings.ttl_hours * 3600:
+        if (row.project_id, row.number) not in kept and rested > lifetime:
             return rest(row.id, "expire", reason, row.active_at)
         if row.instance is not None and row.state is not State.ASLEEP and rested > self._settings.idle_minutes * 60:
             return rest(row.id, "sleep", reason, row.active_at)

@@ -12,7 +12,7 @@ from bot.messages import BUTTONS
 from bot.releases.ask import Actor
 from bot.service import Event, Service
 from bot.store import commands, projects
-from handlers import bus
+from handlers import bus, gate
 
 
 async def handle(event: Event, service: Service) -> None:
@@ -20,6 +20,8 @@ async def handle(event: Event, service: Service) -> None:
         await rerun(event, event.payload.get("check_run"), service)
     elif event.action == "requested_action":
         await pressed(event, service)
+    elif event.action == "completed":
+        await gate.checked(event, service)
 
 
 async def rerun(event: Event, check: object, service: Service) -> None:
@@ -27,7 +29,8 @@ async def rerun(event: Event, check: object, service: Service) -> None:
     sha = text_of(check, "head_sha") if isinstance(check, Mapping) else ""
     project = project_of(event.payload)
     numbers = await service.store.read(projects.pulls_of_head, project.id, sha)
-    await service.send(*(rebuild(project.id, number, event.guid) for number in numbers))
+    person = _person(_map(event.payload, "sender")) is not None
+    await service.send(*(rebuild(project.id, number, event.guid, person=person) for number in numbers))
 
 
 async def pressed(event: Event, service: Service) -> None:

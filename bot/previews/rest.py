@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 
+from bot.errors import TryLater
 from bot.models import Deployment, Project, PullRequest, State
 from bot.previews.ground import DRAIN_SECONDS, Ground
+from bot.previews.places import Places
 from bot.sources import Sources
 from bot.store import deployments
 from runners.base import Artifact, Gone, Instance, Target
+
+AGAIN_SECONDS = 5.0  # until a sleeping preview that found no place is woken again
 
 
 class Rest:
@@ -16,6 +21,7 @@ class Rest:
 
     def __init__(self, ground: Ground, sources: Sources) -> None:
         self._ground, self._sources, self._store = ground, sources, ground.store
+        self.places = Places(ground, self.sleep)
 
     async def close(self, project: Project, pull: PullRequest, guid: str | None = None) -> None:
         """Remove everything of a pull request, look again, and keep the receipt."""
@@ -97,10 +103,21 @@ class Rest:
         standing, artifact = await ground.standing(deployment), await ground.artifact(deployment)
         if standing is None or artifact is None:
             return
-        instance = await self._awake(deployment)
+        if artifact.the_plan().kind == "static":
+            await self._start_again(standing, deployment, artifact)
+            return
+        async with self.places.place(standing.project, deployment, deployment.agent_id) as denied:
+            if denied is None:
+                await self._start_again(standing, deployment, artifact)
+            elif denied.again is not None:  # all others are just being started: soon one can sleep, or has failed
+                again = dt.datetime.fromtimestamp(ground.clock() + AGAIN_SECONDS, dt.UTC)
+                raise TryLater(denied.objection.words, again)
+
+    async def _start_again(self, standing: deployments.Standing, deployment: Deployment, artifact: Artifact) -> None:
+        ground, instance = self._ground, await self._awake(deployment)
         started = instance is None and artifact.the_plan().kind != "static"
         if started:
-            launch = ground.launch(standing.project, standing.pull, deployment.id, artifact)
+            launch = await ground.launch(standing.project, standing.pull, deployment.id, artifact)
             instance = await ground.runner.start(launch, ground.log(deployment.id))
         state = State.REPLACED if deployment.state is State.REPLACED else State.LIVE
         target = ground.target(deployment.id, artifact, instance)

@@ -105,7 +105,8 @@ class Asked:
     @property
     def asked(self) -> dict[str, Any]:
         """What an errand carries, so that who ends the work can answer."""
-        return {"comment": self.comment_id, "ident": self.ident, "by": self.actor.login}
+        person = self.actor.kind == "person"
+        return {"comment": self.comment_id, "ident": self.ident, "by": self.actor.login, "person": person}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
