@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bot.cli import explain
 from bot.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def add(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help=f"the file (default: {FILE})")
     check.add_argument("--json", action="store_true", help="for machines and agents")
     command(verbs, "schema", _schema, "print the format as JSON Schema, for editors")
+    explain.add(verbs, command)
 
 
 def _schema(_args: argparse.Namespace) -> int:

@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 
 from bot.policy.facts import Facts
 from bot.policy.objection import Rule
-from bot.policy.rules import GATE, RULES, judge, lifted
+from bot.policy.rules import GATE, RULES, judge
 from bot.policy.terms import OVERRIDABLE, Effective
+from bot.policy.verdict import Line, weigh
 
 T = TypeVar("T")
 _KIND = "$"  # of a dataclass: its name
@@ -168,25 +169,18 @@ class Row:
 
 
 def table(facts: Facts, rules: Sequence[Rule]) -> tuple[Row, ...]:
-    """What every rule says of these facts, in their order; of rules with one name the one that objects."""
-    rows: dict[str, Row] = {}
-    for rule in rules:
-        found = rule(facts)
-        name = found.rule if found is not None else named(rule)
-        layers = decided(facts.policy, facts.environment, name)
-        if found is None:
-            rows.setdefault(name, Row(name, allowed=True, layers=layers))
-        elif name not in rows or rows[name].allowed:
-            allowed = lifted(facts, found)
-            code = None if allowed else found.reason_code
-            rows[name] = Row(name, allowed, code, found.words, found.actual, found.required, layers)
-    return tuple(rows.values())
+    """What every rule says of these facts, in their order."""
+    return tuple(_row(facts, line) for line in weigh(facts, rules).lines)
 
 
-def named(rule: Rule) -> str:
-    """What people know a rule by."""
-    name = getattr(rule, "__name__", "rule")
-    return NAMES.get(name, name)
+def _row(facts: Facts, line: Line) -> Row:
+    found = line.objection
+    name = found.rule if found is not None else NAMES.get(line.rule, line.rule)
+    layers = decided(facts.policy, facts.environment, name)
+    if found is None:
+        return Row(name, allowed=True, layers=layers)
+    code = None if line.lifted else found.reason_code
+    return Row(name, line.lifted, code, found.words, found.actual, found.required, layers)
 
 
 def decided(policy: Effective, environment: str, rule: str) -> tuple[str, ...]:
