@@ -28,6 +28,7 @@ from bot.policy.terms import Effective
 from bot.previews import Previews
 from bot.releases import Releases
 from bot.reports import Reports
+from bot.reports.gate import Gates
 from bot.reports.policy import PolicyCheck
 from bot.service import Event, Service
 from bot.settings import Settings
@@ -123,8 +124,9 @@ def _work(
     previews = Previews(settings, store, github, sources, runner, router, builds, clock, terms)
     releases = Releases(settings, store, github, sources, runner, router, clock)
     check = PolicyCheck(store, github, policies, clock)
-    service = Service(store, github, sources, previews, releases, policies, check, clock)
-    reports = Reports(settings, store, github, lambda: runner.isolates, clock)
+    gates = Gates(store, github, policies, clock)
+    service = Service(store, github, sources, previews, releases, policies, check, gates, clock)
+    reports = Reports(settings, store, github, lambda: runner.isolates, clock, previews.money.account)
     sweeper = Sweeper(settings, service, runner, clock)
     worker = Worker(store, _dispatch(service), heavy=settings.builds_at_once, clock=clock, prepare=sweeper.clear)
     tasks(worker.run())

@@ -134,6 +134,7 @@ class PullRequest(SQLModel, table=True):
     author_is_bot: bool = False
     agent: str | None = None  # the coding agent that wrote it, when we believe so
     agent_why: str | None = None
+    pusher_id: int | None = Field(default=None, sa_column=Column(BigInteger))  # who pushed last, as GitHub said
     agent_id: int | None = Field(default=None, sa_column=Column(BigInteger))  # its account, when rules for agents hold
     via_app: int | None = Field(default=None, sa_column=Column(BigInteger))  # opened through it; 0: through none
     attempts_from: float | None = None  # a person had a hand in it: failures before that don't count
@@ -509,7 +510,7 @@ class Meter(SQLModel, table=True):
     instance: str = ""
     life: str = ""  # of the counters: another one began at nothing
     cpu_us: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
-    out: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))  # bytes sent that are not metered yet
+    out: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))  # bytes sent to visitors so far
     at: float = 0.0
 
 

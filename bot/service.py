@@ -11,6 +11,7 @@ from bot.github import GitHub
 from bot.permissions.policies import Policies
 from bot.previews import Previews
 from bot.releases import Releases
+from bot.reports.gate import Gates
 from bot.reports.policy import PolicyCheck
 from bot.sources import Sources
 from bot.store import Store, deliveries
@@ -38,6 +39,7 @@ class Service:
     releases: Releases
     policies: Policies
     policy_check: PolicyCheck
+    gates: Gates
     clock: Callable[[], float]
 
     async def send(self, *errands: Errand) -> None:

@@ -33,8 +33,10 @@ MIGRATIONS = ("**/migrations/**", "**/alembic/**", "**/db/migrate/**", "**/prism
 
 
 def checks(facts: Facts) -> Objection | None:
-    """What the policy names is there and has succeeded, so have all others unless it ignores them: neutral, skipped
-    and unfinished ones have not."""
+    """All checks that count succeeded.
+
+    Those that the policy names are there, and all others unless it ignores them; neutral, skipped and unfinished
+    ones have not succeeded."""
     if isinstance(facts.checks, Unknown):
         return unknown("checks", "checks_unknown", "what the checks say", "all succeeded", facts.checks)
     every = facts.terms.other_checks == "required"
@@ -82,7 +84,7 @@ def _listed(words: list[str]) -> str:
 
 
 def decided_elsewhere(facts: Facts) -> Objection | None:
-    """The webhooks that the policy names have said yes."""
+    """The services that the policy asks say yes."""
     for one in sorted((one.webhook for one in facts.terms.extra_checks if one.webhook), key=str):
         said = facts.extra.get(one, Unknown("it was not asked"))
         if isinstance(said, Unknown):
@@ -100,7 +102,9 @@ def _host(url: str) -> str:
 
 
 def scanned(facts: Facts) -> Objection | None:
-    """Where the policy limits findings, no report is not a pass."""
+    """The scan stays within the limits.
+
+    Where the policy has any, no report is not a pass."""
     scan = facts.terms.scan
     limits = (scan.critical, scan.high, scan.medium, scan.low, scan.secrets, scan.malware)
     if all(limit is None for limit in limits) and scan.unknown == "allow":
@@ -109,7 +113,9 @@ def scanned(facts: Facts) -> Objection | None:
 
 
 def earlier(facts: Facts) -> Objection | None:
-    """It has proven itself where the policy wants it to: this very artifact, verified there."""
+    """It is verified where the policy wants it to be first.
+
+    This very artifact."""
     for circle in facts.terms.promote_from:
         if circle & {"preview"} or (isinstance(facts.verified_in, frozenset) and circle & facts.verified_in):
             continue  # `displayed` looks at previews
@@ -128,7 +134,7 @@ def earlier(facts: Facts) -> Objection | None:
 
 
 def size(facts: Facts) -> Objection | None:
-    """What people can look at in one go."""
+    """An agent's change is small enough to be looked at."""
     require = facts.policy.agents.require
     if facts.agent is None or (require.max_lines is None and require.max_files is None):
         return None
@@ -146,7 +152,7 @@ def size(facts: Facts) -> Objection | None:
 
 
 def paths(facts: Facts) -> Objection | None:
-    """What the policy keeps from agents."""
+    """An agent's change leaves protected paths alone."""
     denied = facts.policy.agents.require.deny_paths
     if facts.agent is None or not denied:
         return None
@@ -164,13 +170,15 @@ def paths(facts: Facts) -> Objection | None:
 
 
 def dependencies(facts: Facts) -> Objection | None:
-    """New code from elsewhere comes in by a person's leave."""
+    """New dependencies of an agent have a person's leave."""
     rule = facts.policy.agents.require.new_dependencies
     return _asked(facts, "dependencies", rule, DEPENDENCIES, "what the project depends on")
 
 
 def migrations(facts: Facts) -> Objection | None:
-    """A database remembers."""
+    """Migrations of an agent have a person's leave.
+
+    A database remembers."""
     return _asked(facts, "migrations", facts.policy.agents.require.migrations, MIGRATIONS, "the database")
 
 
@@ -210,7 +218,7 @@ def matches(pattern: str, path: str) -> bool:
 
 
 def policy_known(facts: Facts) -> Objection | None:
-    """Production is not released under a policy that nobody can read."""
+    """The policy can be read."""
     if facts.policy_fault is None:
         return None
     words = f"The policy can't be read: {facts.policy_fault.why}"
@@ -219,7 +227,12 @@ def policy_known(facts: Facts) -> Objection | None:
 
 
 def policy_kept(facts: Facts) -> Objection | None:
-    """A change of the policy is judged by the old one; agents never loosen what they are judged by."""
+    """The policy is not loosened.
+
+    A change of it is judged by the old one; agents never loosen what they are judged by."""
+    if isinstance(facts.policy_change, Unknown):
+        what = "what it does to the policy"
+        return unknown("policy", "policy_unknown", what, "not looser", facts.policy_change)
     if facts.policy_change == "invalid":
         words, fix = "The policy in this change is not valid.", "slipway/policy says where it is wrong."
         return Objection("policy", "policy_invalid", words, "invalid", "a valid policy", fix)

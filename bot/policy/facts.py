@@ -19,6 +19,8 @@ class Unknown:
 
 
 NOT_ASKED = Unknown("it was not asked")
+PolicyChange = Literal["tighter", "looser", "other", "invalid"]
+Preview = Literal["live", "working", "failed", "refused", "gone"]  # of the head
 
 
 class Role(IntEnum):
@@ -117,13 +119,13 @@ class Facts:
     stops: Stops | Unknown = NOT_ASKED
     policy: Effective = dataclasses.field(default_factory=Effective, compare=False)
     policy_fault: Unknown | None = None  # why it can't be read now
-    policy_change: Literal["tighter", "looser", "other", "invalid"] | None = None  # what the change does to the policy
+    policy_change: PolicyChange | Unknown | None = None  # what the change does to the policy
     actor_teams: frozenset[str] | Unknown = frozenset()  # "team:org/slug" of those that the policy names
     requesters: frozenset[int] = frozenset()  # who asked a machine for the change
     pusher_id: int | None = None  # who pushed last
     agent: str | None = None  # who wrote the change, when that is a machine
     now: float = 0.0  # Unix seconds
-    preview: Literal["live", "working", "failed", "refused", "gone"] | Unknown = NOT_ASKED
+    preview: Preview | Unknown = NOT_ASKED
     live_since: float | Unknown | None = NOT_ASKED  # since when people could look at it
     verified_in: frozenset[str] | Unknown = frozenset()  # environments where this very artifact is verified
     changed: Changed | Unknown = NOT_ASKED

@@ -51,7 +51,9 @@ def _name(principal: str) -> str:
 
 
 def permission(facts: Facts) -> Objection | None:
-    """Only those whom the policy names change this environment; without a policy, who may change settings here."""
+    """Who asks may change this environment.
+
+    Those whom the policy names; without a policy, who may change settings here."""
     if facts.machine_may:
         return None
     circles = facts.terms.deployers
@@ -71,7 +73,7 @@ def permission(facts: Facts) -> Objection | None:
 
 
 def person(facts: Facts) -> Objection | None:
-    """A machine, or a comment written through an app, changes only what the policy gives to machines."""
+    """A person asks, or a machine that may."""
     if facts.actor_person or facts.machine_may:
         return None
     words = f"{facts.actor_login} is not a person, or wrote this through an app."
@@ -80,7 +82,9 @@ def person(facts: Facts) -> Objection | None:
 
 
 def not_author(facts: Facts) -> Objection | None:
-    """Two pairs of eyes: nobody ships a change of their own, unless the policy says so."""
+    """Somebody else than the author asks.
+
+    Two pairs of eyes, unless the policy says otherwise."""
     if facts.terms.author_may_promote:
         return None
     if isinstance(facts.author_id, Unknown):
@@ -93,7 +97,7 @@ def not_author(facts: Facts) -> Objection | None:
 
 
 def confirmed(facts: Facts) -> Objection | None:
-    """Where the policy wants a second step, the command alone is not enough."""
+    """It was confirmed, where the policy wants that."""
     if facts.terms.confirm == "none" or facts.confirmed:
         return None
     if facts.terms.confirm == "web":
@@ -115,7 +119,9 @@ def approvals_needed(facts: Facts) -> int:
 
 
 def approved(facts: Facts) -> Objection | None:
-    """Enough people without a hand in the change looked at this very commit and have the right to say so now."""
+    """Enough people without a hand in it approved the head.
+
+    People who have the right to say so now."""
     count, terms = approvals_needed(facts), facts.terms.approvals
     if count == 0:
         return None
@@ -177,7 +183,9 @@ def _involved(facts: Facts) -> frozenset[int]:
 
 
 def undisputed(facts: Facts) -> Objection | None:
-    """Somebody who may write here asked for changes and has not taken it back."""
+    """Nobody asks for changes.
+
+    Nobody who may write here and has not taken it back."""
     if isinstance(facts.reviews, Unknown):
         return _unread(facts.reviews)
     for review in facts.reviews:

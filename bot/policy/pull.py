@@ -7,7 +7,7 @@ from bot.policy.objection import Objection, unknown
 
 
 def state(facts: Facts) -> Objection | None:
-    """Open, or merged without becoming something else."""
+    """It is open, or was merged as it was shown."""
     if isinstance(facts.state, Unknown):
         return unknown("state", "pull_unknown", "whether this pull request is open", "open or merged", facts.state)
     if facts.state == "closed":
@@ -32,7 +32,7 @@ def _merged(facts: Facts) -> Objection | None:
 
 
 def ready(facts: Facts) -> Objection | None:
-    """Its author says that it is not finished."""
+    """It is not a draft."""
     if isinstance(facts.draft, Unknown):
         return unknown("draft", "pull_unknown", "whether this is a draft", "ready for review", facts.draft)
     if not facts.draft:
@@ -42,7 +42,9 @@ def ready(facts: Facts) -> Objection | None:
 
 
 def own_branch(facts: Facts) -> Objection | None:
-    """What was built from a fork was built for a fork; what was merged was built again here."""
+    """It comes from a branch of this repository.
+
+    What was built from a fork was built for a fork; what was merged was built again here."""
     required = "a branch of this repository"
     if isinstance(facts.fork, Unknown):
         return unknown("fork", "pull_unknown", "where this pull request comes from", required, facts.fork)
@@ -54,7 +56,9 @@ def own_branch(facts: Facts) -> Objection | None:
 
 
 def displayed(facts: Facts) -> Objection | None:
-    """What people saw is what ships: something must have been seen."""
+    """It was shown.
+
+    What people saw is what ships."""
     required = "a live preview in my comment when the command was written"
     if isinstance(facts.displayed_sha, Unknown):
         return unknown("displayed", "display_unknown", "what my comment showed", required, facts.displayed_sha)
@@ -66,7 +70,9 @@ def displayed(facts: Facts) -> Objection | None:
 
 
 def head_still(facts: Facts) -> Objection | None:
-    """A commit that nobody saw never rides along."""
+    """Nothing was pushed since.
+
+    A commit that nobody saw never rides along."""
     head, shown = facts.head_sha, facts.displayed_sha
     if isinstance(head, Unknown):
         return unknown("head", "head_unknown", "which commit is the head now", "the commit that was shown", head)
@@ -83,7 +89,9 @@ def _merge_shown(facts: Facts) -> bool:
 
 
 def previewed(facts: Facts) -> Objection | None:
-    """The head has been built, has been started and has answered.  (The gate asks this, before anybody saw it.)"""
+    """The preview of the head answers.
+
+    The gate asks this, before anybody saw it."""
     required = "live"
     match facts.preview:
         case Unknown() as why:

@@ -10,7 +10,9 @@ from bot.policy.objection import Objection, unknown
 
 
 def unfrozen(facts: Facts) -> Objection | None:
-    """Neither by command nor, on these days, by the policy."""
+    """It is not frozen.
+
+    Neither by command nor, on these days, by the policy."""
     if isinstance(facts.stops, Unknown):
         return _unknown(facts.stops)
     frozen = facts.stops.frozen
@@ -28,7 +30,7 @@ def unfrozen(facts: Facts) -> Objection | None:
 
 
 def open_now(facts: Facts) -> Objection | None:
-    """The policy names hours."""
+    """The hours are open."""
     terms = facts.terms
     if not terms.windows or windows.open_at(terms.windows, facts.now):
         return None
@@ -40,7 +42,7 @@ def open_now(facts: Facts) -> Objection | None:
 
 
 def soaked(facts: Facts) -> Objection | None:
-    """People had so much time to look at it."""
+    """It was shown for long enough."""
     soak = facts.terms.soak
     if not soak:
         return None
@@ -57,6 +59,7 @@ def soaked(facts: Facts) -> Objection | None:
 
 
 def unlocked(facts: Facts) -> Objection | None:
+    """Nobody else has locked it."""
     if isinstance(facts.stops, Unknown):
         return _unknown(facts.stops)
     lock = facts.stops.locked
@@ -69,6 +72,7 @@ def unlocked(facts: Facts) -> Objection | None:
 
 
 def unheld(facts: Facts) -> Objection | None:
+    """It is not held."""
     if isinstance(facts.stops, Unknown):
         return _unknown(facts.stops)
     if facts.stops.held is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from sqlmodel import Session, col, select
 
 from bot.errands import judge
@@ -61,6 +63,18 @@ def group(session: Session, project_id: int, sha: str) -> list[int]:
 def ask(session: Session, project_id: int, sha: str, reason: str, now: float, *, run_at: float = 0.0) -> None:
     """Something happened that the verdict at this commit may turn on."""
     deliveries.send(session, judge(project_id, sha, reason), now, run_at=run_at)
+
+
+def ask_known(session: Session, project_id: int, sha: str, reason: str, now: float) -> None:
+    """Ask again about a commit that there is a verdict on, or is to be."""
+    if session.get(Gate, (project_id, sha)) is not None:
+        ask(session, project_id, sha, reason, now)
+
+
+def ask_later(session: Session, project_id: int, sha: str, due: float, now: float) -> None:
+    """Ask again then, unless something happens before.  It takes nobody's place: who is asking now is not done."""
+    one = dataclasses.replace(judge(project_id, sha, f"at:{due:.3f}"), replaces=False)
+    deliveries.send(session, one, now, run_at=due)
 
 
 def ask_open(session: Session, project_id: int, reason: str, now: float) -> None:
