@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal
 
 from bot.budgets.periods import Period, Span
@@ -33,7 +33,7 @@ class Scope:
 class Limit:
     """How much one scope may cost in one period.
 
-    `scope`: organization, project, team:<slug>, agent:*, agent:<login, name or number>, pr:*."""
+    `scope`: organization, project, team:*, team:<slug>, agent:*, agent:<login, name or number>, pr:*."""
 
     scope: str
     period: Span
@@ -48,7 +48,7 @@ class Limit:
         if {"pr": "pull"}.get(kind, kind) != scope.kind:
             return False
         if scope.kind == "team":
-            return scope.key.partition("/")[2] == which.lower()
+            return which.lower() in ("*", scope.key.partition("/")[2])
         return which in ("", "*", scope.key) or which.lower() in scope.names
 
 
@@ -99,7 +99,9 @@ class Over:
         return self.standing.used + self.estimate
 
 
-def teams(limits: Sequence[Limit]) -> tuple[str, ...]:
-    """The teams that a project's limits name: they bear its costs."""
-    named = (limit.scope.partition(":") for limit in limits)
-    return tuple(sorted({which.lower() for kind, _, which in named if kind == "team" and which}))
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bounds:
+    """What holds for one project: the limits of all layers of policy, and the teams that bear its costs (slugs)."""
+
+    limits: tuple[Limit, ...] = ()
+    teams: frozenset[str] = frozenset()

@@ -60,6 +60,11 @@ class Usage:
         return cls(**{name: int(value) for name, value in (raw or {}).items() if name in names})
 
 
+# What a project without a history is believed to use: a minute of build; 5 % of a processor and 128 MiB for an hour.
+FIRST_BUILD = Usage(build_ms=60_000)
+FIRST_HOUR = Usage(cpu_us=180 * MICRO, memory=3600 * GIB // 8)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Prices:
     """What one unit costs, in the currency.

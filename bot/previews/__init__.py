@@ -55,6 +55,7 @@ class Previews:
         self.close, self.expire, self.remove = rest.close, rest.expire, rest.remove
         self._ground, self.spending = ground, Spending(ground)
         self.sleep, self.wake, self.rename, self.note_gone = rest.sleep, rest.wake, rest.rename, rest.note_gone
+        self.renewed = rest.renewed
 
     def url(self, project: Project, pull: PullRequest) -> str:
         """Where the preview of a pull request answers, now or later."""

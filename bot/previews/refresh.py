@@ -15,7 +15,7 @@ from bot.previews.places import Places
 from bot.previews.spending import Spending
 from bot.sources import Revision, Sources
 from bot.store import agents, artifacts, commands, deployments
-from runners.base import Artifact, BuildFailed, Failed, Gone, Instance, StartFailed, Target
+from runners.base import Artifact, BuildFailed, Failed, Gone, Instance, StartFailed, Target, failures
 from runners.base.logs import FileLog, end_of
 
 FORK = {
@@ -228,9 +228,11 @@ class Refresh:
             "hint": failure.hint or None,
             "path": failure.path,
             "line": failure.line,
+            "class": failures.kind(str(failure), log),
             "log": log[-4000:],
         }
         await self._ground.step(deployment, State.FAILED, f"failed: {failure}"[:300], failure=told)
+        await self._ground.money.ended(deployment.id)
 
     async def _fetch(self, project: Project, repository: Repository, sha: str, pull: PullRequest) -> Revision:
         try:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 
+from bot.budgets import Over
 from bot.errors import TryLater
+from bot.messages.money import asleep
 from bot.models import Deployment, Project, PullRequest, State
 from bot.previews.ground import DRAIN_SECONDS, Ground
 from bot.previews.places import Places
+from bot.previews.spending import UNPAID
 from bot.sources import Sources
 from bot.store import deployments
 from runners.base import Artifact, Gone, Instance, Target
@@ -88,8 +91,11 @@ class Rest:
             if await ground.point(standing, deployment, rest):
                 await ground.retire(standing.project, deployment)
             return
-        asleep = Target("instance", deployment.id, host=instance.host, port=instance.port, asleep=True)
-        if not await ground.point(standing, deployment, asleep, state=State.ASLEEP):
+        over = await ground.money.exhausted(standing.project.id, standing.pull.number)
+        target = Target("instance", deployment.id, host=instance.host, port=instance.port, asleep=True)
+        if over is not None:
+            target = self._unpaid(standing, deployment, over)
+        if not await ground.point(standing, deployment, target, state=State.ASLEEP):
             return
         await ground.router.drained(deployment.id, DRAIN_SECONDS)
         with contextlib.suppress(Gone):
@@ -105,6 +111,11 @@ class Rest:
             return
         if artifact.the_plan().kind == "static":
             await self._start_again(standing, deployment, artifact)
+            return
+        over = await ground.money.wake(standing.project.id, standing.pull.number, deployment.id)
+        if over is not None:
+            if deployment.state is State.ASLEEP:
+                await ground.point(standing, deployment, self._unpaid(standing, deployment, over))
             return
         async with self.places.place(standing.project, deployment, deployment.agent_id) as denied:
             if denied is None:
@@ -125,6 +136,20 @@ class Rest:
         done = await ground.point(standing, deployment, target, state=state, instance=raw, active_at=ground.clock())
         if not done and started and instance is not None:
             await ground.runner.stop(instance)
+
+    async def renewed(self, deployment_id: str) -> None:
+        """It sleeps because its budget was used up: once there is money again, the next request wakes it."""
+        ground, deployment = self._ground, await self._store.read(deployments.get, deployment_id)
+        standing = await ground.standing(deployment) if deployment else None
+        if deployment is None or standing is None or deployment.state is not State.ASLEEP:
+            return
+        if await ground.money.exhausted(standing.project.id, standing.pull.number) is None:
+            await ground.point(standing, deployment, Target("instance", deployment.id, asleep=True))
+
+    def _unpaid(self, standing: deployments.Standing, deployment: Deployment, over: Over) -> Target:
+        """The page of a preview that sleeps because its budget is used up: no request wakes it."""
+        title = f"{standing.project.full_name} #{standing.pull.number} · {deployment.sha[:7]}"
+        return Target("page", deployment.id, state=UNPAID, title=title, lines=asleep(over, self._ground.money.currency))
 
     async def note_gone(self, deployment_id: str, instance_id: str) -> None:
         """Its instance has died: the next request starts it again."""

@@ -24,12 +24,13 @@ from sqlmodel import Session, col, select
 from bot.errors import GitHubDown, GitHubRefused, TryLater
 from bot.github import GitHub, Repository
 from bot.hosts import commit_label, production_label, pull_label
-from bot.messages import CHECK, MARKER, View, check, comment, production, remote
+from bot.messages import CHECK, MARKER, View, check, comment, money, production, remote
 from bot.messages.commands import ANSWERS
 from bot.models import Deployment, Effect, PullRequest, Release, State
 from bot.reports.once import once
 from bot.settings import Settings
 from bot.store import Store, deployments, environments, releases
+from bot.store.money import Account
 from runners.base.logs import end_of
 
 EDIT_SECONDS = 3.0  # between two edits of one comment: GitHub allows 80 writes a minute and 500 an hour
@@ -60,8 +61,9 @@ class Reports:
         github: GitHub,
         isolates: Callable[[], bool],
         clock: Callable[[], float] = time.time,
+        account: Callable[[int, int], Awaitable[Account]] | None = None,
     ) -> None:
-        self._settings, self._store, self._github = settings, store, github
+        self._settings, self._store, self._github, self._account = settings, store, github, account
         self._isolates, self._clock = isolates, clock
         self._due: dict[tuple[int, int], _Due] = {}  # pulls that wait for their time
         self._telling: dict[tuple[int, int], asyncio.Task[_Due | None]] = {}
@@ -278,6 +280,8 @@ class Reports:
         if seen is not None:
             told = production.block(seen)
             view = dataclasses.replace(view, production=told, production_twin=production.twin(seen))
+        if self._account is not None:
+            view = _with_money(view, await self._account(pull.project_id, pull.number), self._clock())
         body = comment(view)
         digest = hashlib.sha256(body.encode("utf-8", "replace")).hexdigest()
         if digest == pull.comment_digest:
@@ -327,6 +331,11 @@ class Reports:
 
     def _log(self, deployment: str) -> Path:
         return self._settings.home.absolute() / "logs" / f"{deployment}.log"
+
+
+def _with_money(view: View, account: Account, now: float) -> View:
+    told = (account.cost, account.standings, account.currency)
+    return dataclasses.replace(view, money=money.line(*told, now), money_twin=money.twin(*told))
 
 
 @contextlib.contextmanager

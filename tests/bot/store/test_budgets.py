@@ -336,12 +336,13 @@ def test_counters_become_usage_and_a_new_life_begins_at_nothing(session: Session
 
 
 def test_bytes_out_are_metered_once(session: Session) -> None:
-    meters.note_out(session, {"d1": 100, "d2": 5})
-    meters.note_out(session, {"d1": 20})
+    sent = [meters.out(session, "d1", count, NOW + at).out for at, count in enumerate([100, 120, 120, 20])]
 
-    assert meters.take(session, "d1", "i1", None, NOW).out == 120
-    assert meters.take(session, "d1", "i1", None, NOW).out == 0
-    assert [meters.drain(session, "d2").out, meters.drain(session, "d2").out] == [5, 0]
+    assert sent == [100, 20, 0, 20]  # the last: the router had forgotten it, and counts anew
+    assert meters.take(session, "d1", "i1", None, NOW) == Usage()
+    assert meters.out(session, "d2", 7, NOW + 70, 60).out == 7
+    assert meters.out(session, "d2", 9, NOW + 100, 60).out == 0
+    assert meters.out(session, "d2", 9, NOW + 131, 60).out == 2
 
 
 THREADS, EACH, MOST = 50, 20, 333
