@@ -28,11 +28,12 @@ from bot.releases.ask import Actor
 from bot.service import Service
 from bot.slash import Command, Hint
 from bot.store import commands, deployments
+from handlers import machine
 from handlers.answer import react
 from handlers.commands import COMMANDS
 from handlers.commands.asked import Answer, Asked, Misused, Right, refused
 
-QUESTIONS = frozenset({"help", "status", "logs", "plan"})  # they change nothing: the books don't speak of them
+QUESTIONS = machine.READING  # they change nothing: the books don't speak of them
 _log = logging.getLogger(__name__)
 
 
@@ -72,8 +73,9 @@ async def hear(heard: Heard, service: Service) -> None:
         return
     project = heard.project
     repository = service.github.repository(project.installation_id, project.id, project.full_name)
-    role = await role_of(repository, heard.actor.login, heard.actor.id)
-    pull = None if stranger(role, project.private) else await _pull(service, repository, project, heard.number)
+    role = await _role(repository, heard.actor)
+    silent = stranger(role, project.private) or not await _few(heard, service)
+    pull = None if silent else await _pull(service, repository, project, heard.number)
     if pull is None:
         await service.store.write(commands.end, heard.ident, None, None, (), service.clock())
         return
@@ -86,6 +88,20 @@ async def hear(heard: Heard, service: Service) -> None:
     finally:
         await asyncio.wait({seen})  # before the answer: 👀 comes first
     await service.store.write(commands.end, heard.ident, end.entry, end.apply, end.errands, service.clock())
+
+
+async def _role(repository: Repository, actor: Actor) -> Role | Unknown:
+    """What GitHub lets somebody do here now.  What an agent may do, the policy says: see `handlers.machine`."""
+    return Role.TRIAGE if actor.agent else await role_of(repository, actor.login, actor.id)
+
+
+async def _few(heard: Heard, service: Service) -> bool:
+    """Machines have so many commands an hour on a pull request; after that there is silence."""
+    if heard.actor.kind == "person":
+        return True
+    lane = f"{heard.project.id}#{heard.number}"
+    limits = (machine.MOST, machine.SPAN)
+    return await service.store.write(commands.count_machine, lane, heard.ident, service.clock(), *limits)
 
 
 async def _see(repository: Repository, comment: int | None) -> None:
@@ -133,7 +149,7 @@ async def _ended(
 
 async def _run(asked: Asked, role: Role | Unknown) -> Answer:
     spoken = COMMANDS[asked.command.verb]
-    answer = _forbidden(asked, role, spoken.RIGHT)
+    answer = await machine.forbidden(asked) if asked.actor.agent else _forbidden(asked, role, spoken.RIGHT)
     if answer is not None:
         return answer
     try:

@@ -53,14 +53,16 @@ async def cancel(event: Event, service: Service) -> None:
     project, raw = await _ask(event, service)
     if project is None or raw is None:
         return
-    now, words = service.clock(), f"{event.payload['by']} stopped it with /cancel."
+    now, why = service.clock(), event.payload.get("why")
+    words = why or f"{event.payload['by']} stopped it with /cancel."
     _project, pull = await service.store.write(deployments.note_pull, project, pull_of(raw, project.id), now)
     standing = await service.store.read(deployments.standing, pull.project_id, pull.number)
     newest = standing.newest if standing else None
     if pull.state == "open" and (newest is None or newest.sha != pull.head_sha):
         newest = await service.store.write(deployments.begin, event.guid, pull, pull.head_sha, now)
     if newest is not None:
-        await service.store.write(commands.cancel, newest.id, words, now)
+        more = {name: event.payload[name] for name in ("reason_code", "next") if event.payload.get(name)}
+        await service.store.write(commands.cancel, newest.id, words, now, **more)
     await after_work(event, service, done=True)
 
 

@@ -18,6 +18,7 @@ class Actor:
     kind: Literal["person", "bot"]
     how: Literal["comment", "check", "api", "cli", "clock"]
     via_app: int | None = None
+    agent: bool = False  # the policy declares it, by its number
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

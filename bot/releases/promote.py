@@ -78,6 +78,7 @@ class Promote:
             ask.actor.id,
             ask.actor.login,
             ask.actor.kind == "person" and ask.actor.via_app is None,
+            actor_agent=ask.actor.agent,
             displayed_sha=shown.sha if shown else None,
             stops=stops(env, held, now),
             now=now,

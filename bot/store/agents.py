@@ -13,7 +13,7 @@ from bot.errands import look
 from bot.models import AgentFreeze, Deployment, Project, PullRequest, State
 from bot.policy.admission import HOUR, Asking, Denied, Occupant, admit
 from bot.policy.facts import Stop
-from bot.policy.terms import Effective
+from bot.policy.terms import Agents, Effective
 from bot.store import audit, deliveries, deployments
 
 OURS = frozenset({"slipway", "fetch"})  # steps that fail by no fault of the change
@@ -47,14 +47,16 @@ def let_in(session: Session, deployment: str, effective: Effective, now: float, 
     `by_person`: a person asked for this one or pushed it, which gives the agent new attempts."""
     row = session.get_one(Deployment, deployment)
     pull = session.get_one(PullRequest, (row.project_id, row.number))
-    if pull.agent_id is None:
+    if pull.agent is None and not pull.author_is_bot:
         return None
     if by_person and (pull.attempts_from or 0.0) < row.received_at:
         pull.attempts_from = row.received_at
         session.add(pull)
     asking = _asking(session, row, pull, now, by_person)
-    denied = admit(effective.agents, asking)
-    row.agent_id, row.limits = pull.agent_id, _limits(effective, asking)
+    bound = effective.agents if pull.agent_id is not None else Agents()  # else only a freeze holds
+    denied = admit(bound, asking)
+    if pull.agent_id is not None:
+        row.agent_id, row.limits = pull.agent_id, _limits(effective, asking)
     if denied is None:
         row.admitted_at = row.admitted_at or now
         session.add(row)
@@ -94,7 +96,7 @@ def occupants(session: Session, project_id: int, number: int | None) -> list[Occ
 
 
 def _asking(session: Session, row: Deployment, pull: PullRequest, now: float, by_person: bool) -> Asking:
-    agent = pull.agent_id or 0
+    agent = pull.author_id
     return Asking(
         agent=pull.agent or pull.author,
         login=pull.author,
@@ -116,6 +118,7 @@ def _admitted(session: Session, row: Deployment, agent: int, now: float) -> tupl
         col(Deployment.admitted_at) > now - HOUR,
         col(Deployment.project_id).in_(here),
         Deployment.id != row.id,
+        Deployment.state != State.REFUSED,
     )
     return tuple(at for at in session.exec(query) if at is not None)
 
@@ -186,8 +189,9 @@ def unfreeze(session: Session, project_id: int, agent_id: int, entry: Entry) -> 
 def pulls_of(session: Session, project_id: int, agent_id: int) -> list[tuple[PullRequest, Deployment | None]]:
     """An agent's open pull requests, each with its newest deployment."""
     query = select(PullRequest).where(
-        PullRequest.project_id == project_id, PullRequest.agent_id == agent_id, PullRequest.state == "open"
+        PullRequest.project_id == project_id, PullRequest.author_id == agent_id, PullRequest.state == "open"
     )
+    query = query.where(col(PullRequest.agent).is_not(None) | col(PullRequest.author_is_bot))
     return [(one, session.get(Deployment, one.displayed) if one.displayed else None) for one in session.exec(query)]
 
 
