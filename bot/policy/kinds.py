@@ -228,7 +228,7 @@ def _text(pattern: str, *examples: str) -> WithJsonSchema:
 
 
 _SPANS = _text("^[0-9]{1,8}[smhd]$", "90s", "15m", "24h", "7d")
-_PRINCIPALS = r"^(team:[A-Za-z0-9-]+/[A-Za-z0-9_-]+|user:[1-9][0-9]*|role:(write|maintain|admin))$"
+PRINCIPALS = r"^(team:[A-Za-z0-9-]+/[A-Za-z0-9_-]+|user:[1-9][0-9]*|role:(write|maintain|admin))$"
 
 Span = Annotated[int, BeforeValidator(seconds), _SPANS, Shown(span)]
 Some = Annotated[int, BeforeValidator(_some), _SPANS, Shown(span)]  # longer than nothing
@@ -243,7 +243,7 @@ Cores = Annotated[
     float, BeforeValidator(_cores), WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 256})
 ]
 Principal = Annotated[
-    str, BeforeValidator(principal), _text(_PRINCIPALS, "team:acme/leads", "user:583231", "role:maintain")
+    str, BeforeValidator(principal), _text(PRINCIPALS, "team:acme/leads", "user:583231", "role:maintain")
 ]
 Principals = Annotated[tuple[Principal, ...], Field(max_length=100)]
 Zone = Annotated[str, BeforeValidator(zone), WithJsonSchema({"type": "string", "examples": ["Europe/Berlin", "UTC"]})]

@@ -121,7 +121,9 @@ EITHER = Meet("either", "`true` if one says so", lambda a, b: a or b)
 EVERY = Meet("every", "`true` only if all say so", lambda a, b: a and b)
 UNION = Meet("union", "all of both lists", lambda a, b: a | b, _each)
 COMMON = Meet("common", "only what is in both lists", lambda a, b: a & b, _each)
-IN_EVERY = Meet("in_every", "who is in both lists", _in_every, lambda value, _owner: circles([frozenset(value)]))
+IN_EVERY = Meet(
+    "in_every", "who or what is in both lists", _in_every, lambda value, _owner: circles([frozenset(value)])
+)
 BY_RULE = Meet("by_rule", "for each rule, who is in both lists", _by_rule, _roles)
 WINDOWS = Meet("windows", "open only when both are", windows.both, lambda value, _owner: (value.term(),))
 FREEZES = Meet(

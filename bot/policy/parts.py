@@ -47,7 +47,7 @@ class Approvals(Said):
     exclude: Annotated[Annotated[tuple[terms.Hand, ...], Field(max_length=4)] | None, UNION] = None
     """Whose approval never counts, because of their hand in the change; co-authors are committers."""
     strength: Annotated[terms.Strength | None, stricter("comment", "review", "web")] = None
-    """The weakest form that counts: an /approve comment, a review on GitHub, or a confirmation in the browser."""
+    """The weakest form that counts: an `/approve` comment, a review on GitHub, or a confirmation in the browser."""
 
 
 class Check(Said):
@@ -75,15 +75,15 @@ class Scan(Said):
     critical: Annotated[Findings | None, LEAST] = None
     """Critical findings that are still allowed."""
     high: Annotated[Findings | None, LEAST] = None
-    """High ones."""
+    """High findings that are still allowed."""
     medium: Annotated[Findings | None, LEAST] = None
-    """Medium ones."""
+    """Medium findings that are still allowed."""
     low: Annotated[Findings | None, LEAST] = None
-    """Low ones."""
+    """Low findings that are still allowed."""
     secrets: Annotated[Findings | None, LEAST] = None
-    """Secrets in the code."""
+    """Secrets in the code that are still allowed."""
     malware: Annotated[Findings | None, LEAST] = None
-    """Dependencies that are known to be malicious."""
+    """Malicious dependencies that are still allowed."""
     unknown: Annotated[Literal["allow", "deny"] | None, stricter("allow", "deny")] = None
     """Whether it may ship when there is no scan, or it could not be finished."""
     max_age: Annotated[Some | None, LEAST] = None
@@ -112,7 +112,7 @@ class Windows(Said):
     tz: Zone
     """The time zone whose clock is read, like Europe/Berlin."""
     allow: Annotated[tuple[Line, ...], Field(min_length=1, max_length=50)]
-    """Parts of the week, like "Mon-Thu 08:00-16:00" or "Sat,Sun 22:00-02:00" (which ends on the next day)."""
+    """Parts of the week, like `Mon-Thu 08:00-16:00` or `Sat,Sun 22:00-02:00` (which ends on the next day)."""
 
     def term(self) -> windows.Window:
         return windows.Window(self.tz, windows.spans(self.allow))
@@ -122,7 +122,7 @@ class Freeze(Said):
     """A time without releases."""
 
     from_: Annotated[Time, Field(alias="from")]
-    """Its beginning, like 2026-12-20T00:00: on the clock of `windows.tz`, else UTC, unless an offset is written."""
+    """Its beginning, like `2026-12-20T00:00`: on the clock of `windows.tz`, else UTC, unless an offset is written."""
     to: Time
     """Its end; not part of it any more."""
     reason: Annotated[str, Field(max_length=200), AfterValidator(kinds.printable)] = ""
@@ -248,7 +248,7 @@ class Stage(Said):
     promote_from: Annotated[
         Annotated[tuple[EnvironmentName, ...], Field(min_length=1, max_length=10)] | None, IN_EVERY
     ] = None
-    """Where the very artifact must have been before, one of these; in an environment that is watched: verified."""
+    """Where the very artifact must have been before: in one of these; beside `preview`, verified there."""
     deployers: Annotated[Principals | None, IN_EVERY] = None
     """Who may promote, roll back and hold.  Write permission is needed beside it, at that moment."""
     author_may_promote: Annotated[bool | None, EVERY] = None

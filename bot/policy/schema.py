@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from bot.policy import kinds, terms
 from bot.policy.kinds import (
@@ -51,8 +51,14 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-Rule = Annotated[str, BeforeValidator(_rule)]
-Who = Annotated[tuple[Principal, ...], BeforeValidator(_listed), Field(max_length=MANY)]
+Rule = Annotated[str, BeforeValidator(_rule), WithJsonSchema({"enum": list(RULES)})]
+_ONE: dict[str, Any] = {"type": "string", "pattern": kinds.PRINCIPALS}
+Who = Annotated[
+    tuple[Principal, ...],
+    BeforeValidator(_listed),
+    Field(max_length=MANY),
+    WithJsonSchema({"anyOf": [_ONE, {"type": "array", "items": _ONE, "maxItems": MANY}]}),
+]
 
 
 class Environments(Said):
@@ -122,9 +128,9 @@ class Require(Said):
     max_files: Annotated[Count | None, LEAST] = None
     """Files that it may change."""
     deny_paths: Annotated[Annotated[tuple[Pattern, ...], Field(max_length=MANY)] | None, UNION] = None
-    """Paths that it may not touch, like infra/**."""
+    """Paths that it may not touch, like `infra/**`."""
     new_dependencies: Annotated[terms.Change | None, stricter("allow", "ack", "deny")] = None
-    """Whether it may add dependencies; `ack`: once a person has written /ack."""
+    """Whether it may add dependencies; `ack`: once a person has written `/ack`."""
     migrations: Annotated[terms.Change | None, stricter("allow", "ack", "deny")] = None
     """Whether it may bring migrations of the database."""
 
@@ -155,7 +161,7 @@ class AgentPreview(Said):
     """What a preview of an agent's change gets; never more than others get."""
 
     ttl: Annotated[Some | None, LEAST] = None
-    """How long it lives without activity."""
+    """How long it lives without activity, like 4h."""
     cpu: Annotated[Cores | None, LEAST] = None
     """Cores."""
     memory: Annotated[Size | None, LEAST] = None
@@ -187,7 +193,7 @@ class Limit(Said):
     """No more than this for one scope in one period."""
 
     scope: Scope
-    """What is counted: project, organization, team:<slug>, agent:<number>; agent:*, pr:*, team:*: each by itself."""
+    """What is counted: `project`, `organization`, `team:web`, `agent:1234567`; each `agent:*`, `pr:*`, `team:*`."""
     period: terms.Period
     """Since when: the day, week or month of the calendar, or ever."""
     limit: Money
@@ -217,7 +223,7 @@ class Budgets(Said):
     timezone: Zone | None = None
     """The zone whose days, weeks and months the limits in this file count; UTC when not said."""
     limits: Annotated[Annotated[tuple[Limit, ...], Field(max_length=MANY)] | None, LIMITS] = None
-    """No more than these."""
+    """What may be spent, at most."""
     teams: Annotated[Annotated[tuple[Slug, ...], Field(max_length=20)] | None, UNION] = None
     """Slugs of the GitHub teams for which this project's changes count."""
 
