@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bot.policy.facts import Changed, Check, Facts, Unknown
 from bot.policy.objection import Objection, unknown
@@ -15,19 +15,15 @@ VERDICTS = frozenset({"slipway/gate", "slipway/policy"})  # made of these rules,
 NAMED = 5  # checks or paths that an objection names
 
 # Files that say what a project depends on; the languages are those that are detected.
-DEPENDENCIES = (
-    *("requirements*.txt", "pyproject.toml", "setup.py", "setup.cfg", "uv.lock", "poetry.lock", "pdm.lock", "Pipfile*"),
-    *(
-        "package.json",
-        "package-lock.json",
-        "npm-shrinkwrap.json",
-        "yarn.lock",
-        "pnpm-lock.yaml",
-        "bun.lock",
-        "bun.lockb",
-    ),
-    *("Gemfile", "Gemfile.lock", "go.mod", "go.sum", "Cargo.toml", "Cargo.lock", "composer.json", "composer.lock"),
-    *("pom.xml", "build.gradle", "build.gradle.kts", "mix.exs", "mix.lock", "deno.json", "deno.lock"),
+DEPENDENCIES = tuple(
+    f"**/{name}"
+    for name in (
+        *("requirements*.txt", "pyproject.toml", "setup.py", "setup.cfg", "uv.lock", "poetry.lock", "pdm.lock"),
+        *("Pipfile", "Pipfile.lock", "package.json", "package-lock.json", "npm-shrinkwrap.json", "yarn.lock"),
+        *("pnpm-lock.yaml", "bun.lock*", "deno.json", "deno.lock", "Gemfile", "Gemfile.lock", "go.mod", "go.sum"),
+        *("Cargo.toml", "Cargo.lock", "composer.json", "composer.lock", "pom.xml", "build.gradle*", "mix.exs"),
+        "mix.lock",
+    )
 )
 MIGRATIONS = ("**/migrations/**", "**/alembic/**", "**/db/migrate/**", "**/prisma/schema.prisma", "db/schema.rb")
 
@@ -158,7 +154,7 @@ def paths(facts: Facts) -> Objection | None:
         return None
     if isinstance(facts.changed, Unknown):
         return unknown("paths", "paths_unknown", "what it touches", "nothing that is protected", facts.changed)
-    touched = [path for path in facts.changed.paths if any(matches(pattern, path) for pattern in denied)]
+    touched = _touched(facts.changed, denied)
     if not touched and facts.changed.whole:
         return None
     if not touched:
@@ -198,20 +194,24 @@ def _asked(facts: Facts, name: str, rule: Change, patterns: tuple[str, ...], wha
     return Objection(name, "ack_missing", words, actual, "a person's leave", f"/ack {name}", "person", f"{name}: ack")
 
 
-def _touched(changed: Changed, patterns: tuple[str, ...]) -> list[str]:
-    return [path for path in changed.paths if any(matches(one, path) or matches(f"**/{one}", path) for one in patterns)]
-
-
-@functools.lru_cache(maxsize=1024)
-def _pattern(pattern: str) -> re.Pattern[str]:
-    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
-    known = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return re.compile("".join(known.get(part) or re.escape(part) for part in parts), re.DOTALL)
+def _touched(changed: Changed, patterns: Iterable[str]) -> list[str]:
+    known = _any_of(frozenset(patterns))
+    return [path for path in changed.paths if known.fullmatch(path)]
 
 
 def matches(pattern: str, path: str) -> bool:
     """Whether a path is meant by a pattern: `*` within a folder, `**` across them."""
-    return _pattern(pattern).fullmatch(path) is not None
+    return _any_of(frozenset({pattern})).fullmatch(path) is not None
+
+
+@functools.lru_cache(maxsize=256)
+def _any_of(patterns: frozenset[str]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{_expression(one)})" for one in sorted(patterns)), re.DOTALL)
+
+
+def _expression(pattern: str) -> str:
+    known = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return "".join(known.get(part) or re.escape(part) for part in re.split(r"(\*\*/|\*\*|\*|\?)", pattern))
 
 
 # ---- the policy itself
