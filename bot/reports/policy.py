@@ -13,7 +13,6 @@ from bot.errors import GitHubDown
 from bot.github import GitHub, Repository
 from bot.github.files import File, NotAFile
 from bot.github.shapes import commit_of, pull_of
-from bot.messages import Check
 from bot.messages import policy as words
 from bot.messages.policy import CHECK, Past, Proposal
 from bot.models import Project, PullRequest
@@ -52,7 +51,7 @@ class PolicyCheck:
         seen = await self._look(project, repository, pull, raw, held)
         told = await self._store.write(policies.note_change, project.id, number, pull.head_sha, seen.way, self._clock())
         if seen.way != "none" or told is not None:
-            await self._tell(repository, pull, words.check(seen), told)
+            await self._tell(repository, pull, seen, told)
 
     async def _look(
         self, project: Project, repository: Repository, pull: PullRequest, raw: Mapping[str, Any], held: Held
@@ -116,13 +115,12 @@ class PolicyCheck:
         ]
         return dataclasses.replace(seen, looked_at=len(past), turned=turned)
 
-    async def _tell(self, repository: Repository, pull: PullRequest, said: Check, told: str | None) -> None:
+    async def _tell(self, repository: Repository, pull: PullRequest, seen: Proposal, told: str | None) -> None:
         """A check that has ended is never opened again: another verdict is another run."""
-        spoken = json.dumps(dataclasses.asdict(said), sort_keys=True)
-        digest = hashlib.sha256(spoken.encode()).hexdigest()[:16]
+        digest = _digest(seen)
         if digest == told:
             return
-        ident = f"{pull.number}:{digest}"
+        said, ident = words.check(seen), f"{pull.number}:{digest}"
         await once(
             self._store,
             f"policy:{pull.project_id}#{pull.number}:{pull.head_sha}:{digest}",
@@ -141,3 +139,10 @@ class PolicyCheck:
             ),
         )
         await self._store.write(policies.note_told, pull.project_id, pull.number, pull.head_sha, digest)
+
+
+def _digest(seen: Proposal) -> str:
+    """Of the verdict alone: what is played again for it may be more by the next try, and is no other verdict."""
+    verdict = dataclasses.replace(seen, looked_at=0, turned=(), standing_fault=None)
+    spoken = json.dumps(dataclasses.asdict(verdict), sort_keys=True)
+    return hashlib.sha256(spoken.encode()).hexdigest()[:16]

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from bot.models import AuditEntry, Decision, Delivery, PolicyText, Project, PullRequest
 from bot.policy import GATE, Facts, Role
 from bot.store import Store, decisions, policies
-from bot.store.policies import Reading
+from bot.store.policies import Reading, Way
 
 SHA, OTHER = "a" * 40, "b" * 40
 FACTS = Facts("production", 1, "mia", actor_person=True, actor_role=Role.ADMIN)
@@ -126,7 +126,8 @@ async def test_a_verdict_is_about_one_head(books: Store) -> None:
 
 
 async def test_a_new_verdict_asks_for_the_gate_and_the_same_one_does_not(books: Store) -> None:
-    for at, way in enumerate(("looser", "looser", "tighter"), start=1):
+    ways: tuple[Way, ...] = ("looser", "looser", "tighter")
+    for at, way in enumerate(ways, start=1):
         await books.write(policies.note_change, 1, 1, SHA, way, float(at))
 
     assert len(await books.read(sent, "slipway.judge")) == 2
