@@ -12,6 +12,8 @@ from bot.policy.kinds import Shown
 from bot.policy.meets import Meet
 from bot.policy.terms import Effective
 
+NOBODY = (frozenset[str](),)
+
 Way = Literal["tighter", "looser", "other"]
 
 
@@ -63,19 +65,20 @@ def _way(meet: Meet, was: Any, now: Any) -> Way:
 
 def words(value: Any, say: Shown | None = None) -> str:
     """A value of the terms for people."""
-    if value is None:
-        return "not said"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Mapping):
-        named = [f"{rule}: {words(who)}" for rule, who in value.items() if who != (frozenset(),)]
-        return "; ".join(named) or "nobody"
-    if isinstance(value, frozenset):
-        return ", ".join(sorted(_item(item) for item in value)) or "none"
-    if isinstance(value, tuple):
-        # Sets of people are joined by "and": one has to be in each.
-        between = " and " if value and isinstance(value[0], frozenset) else "; "
-        return between.join(_item(item) for item in value) or "none"
+    match value:
+        case None:
+            return "not said"
+        case bool():
+            return str(value).lower()
+        case frozenset():
+            return ", ".join(sorted(_item(item) for item in value)) or "none"
+        case tuple():
+            # Sets of people are joined by "and": one has to be in each.
+            between = " and " if value and isinstance(value[0], frozenset) else "; "
+            return between.join(_item(item) for item in value) or "none"
+        case Mapping():
+            named = (f"{rule}: {words(who)}" for rule, who in value.items() if who != NOBODY)
+            return "; ".join(named) or "nobody"
     return say.say(value) if say is not None else str(value)
 
 

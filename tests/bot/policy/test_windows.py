@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import subprocess
+import sys
 import zoneinfo
 
 import pytest
@@ -201,6 +204,14 @@ def test_two_windows_of_one_zone_become_what_they_share() -> None:
     assert both([day], [noon]) == (window("Mon-Wed 12:00-16:00"),)
     assert both([day], [window("Sat 08:00-16:00")]) == (Window(BERLIN, ()),)
     assert len(both([day], [window("Mon 08:00-16:00", zone="UTC")])) == 2
+
+
+def test_zones_are_known_on_a_system_that_has_none() -> None:
+    ask = "from bot.policy.kinds import zone; print(zone('Europe/Berlin'), zone('UTC'))"
+    told = subprocess.run(
+        [sys.executable, "-c", ask], env={**os.environ, "PYTHONTZPATH": ""}, capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "Europe/Berlin UTC\n"
 
 
 def test_every_zone_can_be_asked() -> None:
