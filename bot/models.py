@@ -541,6 +541,7 @@ class PolicyChange(SQLModel, table=True):
     sha: str
     way: str  # tighter, looser, other, invalid; none: the head does not touch it
     told: str | None = None  # digest of the check that GitHub shows at this head
+    run: int = 0  # checks that were made there: one that has ended is never opened again
     at: float
 
 

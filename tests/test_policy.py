@@ -24,6 +24,7 @@ from tests.house import PAGE, House, eventually, house, stage
 
 CHECK = "slipway/policy"
 FILE = ".slipway.yml"
+pytestmark = pytest.mark.slow
 SHARED = "acme/.github"
 OWN, ABOVE = "/repos/acme/shop/contents/", "/repos/acme/.github/contents/"
 LIMITLESS = """
@@ -444,6 +445,16 @@ async def test_when_the_policy_moves_on_the_verdict_is_a_new_check(home: House) 
     assert (first.conclusion, second.conclusion) == ("success", "action_required")
     ended = [one for one in home.github.calls if one.method == "PATCH" and one.path.endswith(f"check-runs/{first.id}")]
     assert ended == []
+
+
+async def test_back_to_an_earlier_verdict_is_a_new_check_too(home: House) -> None:
+    number = await home.propose({FILE: soaks(60)})
+    for count, seconds in enumerate((900, 0, 900), start=1):
+        await checks(home, number, count)
+        await say(home, soaks(seconds))
+
+    ends = [one.conclusion for one in await checks(home, number, 4)]
+    assert ends == ["success", "action_required", "success", "action_required"]
 
 
 async def test_what_the_default_branch_says_already_is_no_change_any_more(home: House) -> None:

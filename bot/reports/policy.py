@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.agents import Author, binds, identify
-from bot.errors import GitHubDown
+from bot.errors import GitHubDown, GitHubRefused
 from bot.github import GitHub, Repository
 from bot.github.files import File, NotAFile
 from bot.github.shapes import commit_of, pull_of
 from bot.messages import policy as words
 from bot.messages.policy import CHECK, Past, Proposal
-from bot.models import Project, PullRequest
+from bot.models import PolicyChange, Project, PullRequest
 from bot.permissions.policies import PATH, Held, Policies, parsed
 from bot.policy.compare import compare
 from bot.policy.merge import Layer, merge
@@ -49,9 +49,9 @@ class PolicyCheck:
         if held.unread is not None:  # compared with nothing, everything would look tighter
             raise GitHubDown(held.unread.why)
         seen = await self._look(project, repository, pull, raw, held)
-        told = await self._store.write(policies.note_change, project.id, number, pull.head_sha, seen.way, self._clock())
-        if seen.way != "none" or told is not None:
-            await self._tell(repository, pull, seen, told)
+        row = await self._store.write(policies.note_change, project.id, number, pull.head_sha, seen.way, self._clock())
+        if seen.way != "none" or row.told is not None:
+            await self._tell(repository, row, seen)
 
     async def _look(
         self, project: Project, repository: Repository, pull: PullRequest, raw: Mapping[str, Any], held: Held
@@ -80,7 +80,12 @@ class PolicyCheck:
         mine = file.sha if file is not None else None
         if held.fault is None and mine == held.commit:
             return False
-        base = await repository.merge_base(project.default_branch, sha)
+        try:
+            base = await repository.merge_base(project.default_branch, sha)
+        except GitHubRefused as error:
+            if error.status != 404:
+                raise
+            return True  # they have nothing in common
         try:
             before = await repository.file(PATH, base)
         except NotAFile:
@@ -115,20 +120,20 @@ class PolicyCheck:
         ]
         return dataclasses.replace(seen, looked_at=len(past), turned=turned)
 
-    async def _tell(self, repository: Repository, pull: PullRequest, seen: Proposal, told: str | None) -> None:
+    async def _tell(self, repository: Repository, row: PolicyChange, seen: Proposal) -> None:
         """A check that has ended is never opened again: another verdict is another run."""
         digest = _digest(seen)
-        if digest == told:
+        if digest == row.told:
             return
-        said, ident = words.check(seen), f"{pull.number}:{digest}"
+        said, ident = words.check(seen), f"{row.number}:{row.run}:{digest}"
         await once(
             self._store,
-            f"policy:{pull.project_id}#{pull.number}:{pull.head_sha}:{digest}",
+            f"policy:{row.project_id}:{row.sha}:{ident}",
             self._clock(),
-            lambda: repository.find_check(pull.head_sha, CHECK, ident),
+            lambda: repository.find_check(row.sha, CHECK, ident),
             lambda: repository.create_check(
                 CHECK,
-                pull.head_sha,
+                row.sha,
                 ident,
                 status=said.status,
                 conclusion=said.conclusion,
@@ -138,7 +143,7 @@ class PolicyCheck:
                 annotations=said.annotations,
             ),
         )
-        await self._store.write(policies.note_told, pull.project_id, pull.number, pull.head_sha, digest)
+        await self._store.write(policies.note_told, row.project_id, row.number, row.sha, digest)
 
 
 def _digest(seen: Proposal) -> str:

@@ -97,23 +97,23 @@ def of_head(session: Session, project_id: int, number: int, sha: str) -> Way | N
     return cast(Way, row.way) if row is not None and row.sha == sha else None
 
 
-def note_change(session: Session, project_id: int, number: int, sha: str, way: Way, now: float) -> str | None:
-    """Keep the verdict on a head; digest of the check that GitHub shows there.  A new verdict asks for the gate's."""
+def note_change(session: Session, project_id: int, number: int, sha: str, way: Way, now: float) -> PolicyChange:
+    """Keep the verdict on a head.  A new one asks for the gate's."""
     row = session.get(PolicyChange, (project_id, number)) or PolicyChange(
         project_id=project_id, number=number, sha="", way="none", at=now
     )
     if (row.sha, row.way) != (sha, way):
         gates.ask(session, project_id, sha, f"policy:{number}:{round(now * 1_000_000)}", now)
     if row.sha != sha:
-        row.told = None
+        row.told, row.run = None, 0
     row.sha, row.way, row.at = sha, way, now
     session.add(row)
-    return row.told
+    return row
 
 
 def note_told(session: Session, project_id: int, number: int, sha: str, digest: str) -> None:
     """GitHub shows the check with this digest at that head."""
     row = session.get_one(PolicyChange, (project_id, number))
     if row.sha == sha:
-        row.told = digest
+        row.told, row.run = digest, row.run + 1
         session.add(row)

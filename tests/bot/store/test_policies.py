@@ -134,12 +134,13 @@ async def test_a_new_verdict_asks_for_the_gate_and_the_same_one_does_not(books: 
 
 
 async def test_what_was_told_of_one_head_is_not_told_of_the_next(books: Store) -> None:
-    assert await books.write(policies.note_change, 1, 1, SHA, "looser", 1.0) is None
+    first = await books.write(policies.note_change, 1, 1, SHA, "looser", 1.0)
     await books.write(policies.note_told, 1, 1, SHA, "d1")
     await books.write(policies.note_told, 1, 1, OTHER, "d2")
+    again = await books.write(policies.note_change, 1, 1, SHA, "none", 2.0)
+    next_head = await books.write(policies.note_change, 1, 1, OTHER, "none", 3.0)
 
-    assert await books.write(policies.note_change, 1, 1, SHA, "none", 2.0) == "d1"
-    assert await books.write(policies.note_change, 1, 1, OTHER, "none", 3.0) is None
+    assert [(one.told, one.run) for one in (first, again, next_head)] == [(None, 0), ("d1", 1), (None, 0)]
 
 
 # ---- decisions

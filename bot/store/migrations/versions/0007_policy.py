@@ -34,6 +34,7 @@ def upgrade() -> None:
     sa.Column('sha', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('way', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('told', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+    sa.Column('run', sa.Integer(), nullable=False),
     sa.Column('at', sa.Float(), nullable=False),
     sa.PrimaryKeyConstraint('project_id', 'number', name=op.f('pk_policy_change'))
     )
