@@ -30,9 +30,11 @@ async def merge_group(event: Event, service: Service) -> None:
     """GitHub wants to merge a group of its queue, or gave it up."""
     group = _map(event.payload, "merge_group")
     sha, base = text_of(group, "head_sha"), text_of(group, "base_sha")
-    if event.action != "checks_requested":
-        return
     project = project_of(event.payload)
+    if event.action == "destroyed":
+        await service.store.write(gates.drop_group, project.id, sha, service.clock())
+    if event.action != "checks_requested" or not sha:
+        return
     await service.store.write(projects.note_project, project, service.clock())
     found = _QUEUED.fullmatch(text_of(group, "head_ref"))
     number = int(found[1]) if found else None

@@ -151,8 +151,7 @@ async def test_a_soak_ends_by_itself(home: House) -> None:
 async def test_lifting_a_rule_needs_the_named_role_and_is_for_one_commit(home: House) -> None:
     await policy(
         home,
-        "environments: {production: {soak: 7d, approvals: {count: 0}}}\n"
-        "override: {roles: {soak: [role:admin]}}\n",
+        "environments: {production: {soak: 7d, approvals: {count: 0}}}\noverride: {roles: {soak: [role:admin]}}\n",
     )
     number = await home.propose({"index.html": "<h1>one</h1>"})
     sha = head(home, number)
@@ -182,3 +181,64 @@ async def test_killed_and_started_again_the_check_appears(tmp_path: Path) -> Non
         number = await home.propose({"index.html": "<h1>one</h1>"})
         await home.start()
         await concludes(home, head(home, number), "action_required")
+
+
+async def green(home: House, number: int) -> str:
+    sha = head(home, number)
+    await home.says(number, "is live")
+    await home.github.review(home.repo, number, "rita")
+    await concludes(home, sha, "success")
+    return sha
+
+
+async def test_a_group_of_approved_and_previewed_pull_requests_passes(home: House) -> None:
+    number = await home.propose({"index.html": "<h1>one</h1>"})
+    await green(home, number)
+
+    group = await home.github.enqueue(home.repo, number)
+
+    assert f"#{number}" not in (await concludes(home, group, "success")).title
+    assert [one.name for one in home.checks(group)] == [GATE]
+
+
+async def test_a_review_dismissed_after_queueing_fails_the_group(home: House) -> None:
+    """P5: no blanket success for what was approved once."""
+    number = await home.propose({"index.html": "<h1>one</h1>"})
+    await green(home, number)
+    await home.github.review(home.repo, number, "rita", "CHANGES_REQUESTED")
+    await concludes(home, head(home, number), "action_required")
+
+    group = await home.github.enqueue(home.repo, number)
+
+    await concludes(home, group, "action_required")
+
+
+async def test_a_group_on_top_of_another_needs_the_pull_requests_of_both(home: House) -> None:
+    first = await home.propose({"index.html": "<h1>one</h1>"})
+    await green(home, first)
+    second = await home.propose({"other.html": "<h1>two</h1>"}, branch="other")
+    await green(home, second)
+    below = await home.github.enqueue(home.repo, first)
+    await concludes(home, below, "success")
+    await home.github.review(home.repo, first, "rita", "CHANGES_REQUESTED")
+    await concludes(home, head(home, first), "action_required")
+
+    above = await home.github.enqueue(home.repo, second, after=below)
+
+    ended = await concludes(home, above, "action_required")
+    assert ended.title.startswith("2 pull requests: ")
+
+
+async def test_a_group_that_is_given_up_ends_as_cancelled(home: House) -> None:
+    await policy(home, "environments: {production: {soak: 1d, approvals: {count: 0}}}\n")
+    number = await home.propose({"index.html": "<h1>one</h1>"})
+    await home.says(number, "is live")
+    group = await home.github.enqueue(home.repo, number)
+
+    async def asked() -> bool | None:
+        return True if runs(home, group) else None
+
+    await eventually(asked)
+    await home.github.dequeue(home.repo, number, group)
+
+    await concludes(home, group, "cancelled")

@@ -26,6 +26,12 @@ def moved(sha: str) -> Check:
     return Check("completed", "cancelled", f"{sha[:7]} is no head any more", words)
 
 
+def unnamed(sha: str) -> Check:
+    """A group of the merge queue that names no pull request we could ask about."""
+    words = f"The group at `{sha[:7]}` does not say which pull requests it merges, so nothing can be asked about them."
+    return Check("completed", "action_required", "The merge queue's group names no pull request", words)
+
+
 def told(pulls: Sequence[tuple[int, Verdict]], whole: Verdict, policy: str) -> Check:
     """The verdict.  `policy`: digest of what it was judged by."""
     many = len(pulls) > 1

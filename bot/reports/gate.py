@@ -14,8 +14,9 @@ from sqlmodel import Session
 
 from bot.errors import GitHubRefused
 from bot.github import GitHub, Repository
+from bot.github.shapes import pull_of
 from bot.messages import Check
-from bot.messages.gate import GATE, moved, opened, told
+from bot.messages.gate import GATE, moved, opened, told, unnamed
 from bot.models import Deployment, Gate, Project, PullRequest, State
 from bot.permissions import facts
 from bot.permissions.policies import Held, Policies
@@ -51,21 +52,29 @@ class Gates:
         project = await self._store.read(projects.project, project_id)
         if project is None or project.state != "active":
             return
-        numbers = await self._store.read(_numbers, project_id, sha)
-        known = await self._store.read(gates.gate, project_id, sha)
-        if not numbers and (known is None or known.conclusion is not None):
-            return  # nobody asks about it
         repository = self._github.repository(project.installation_id, project.id, project.full_name)
+        numbers, known = await self._store.read(_numbers, project_id, sha)
+        grouped = known is not None and known.base is not None
+        if not numbers and not grouped and (known is None or known.conclusion is not None):
+            return  # nobody asks about it
         gate = await self._open(repository, project, sha)
         if not numbers:
-            await self._tell(repository, gate, moved(sha))
+            await self._tell(repository, gate, unnamed(sha) if grouped else moved(sha))
             return
+        for number in numbers:
+            await self._known(repository, project, number)
         held = await self._policies.held(project, live=True)
         waited = self._clock() >= gate.opened_at + WAITED_SECONDS
         every = await asyncio.gather(*(self._weigh(repository, project, one, held, waited) for one in numbers))
         pulls = [(number, verdict) for number, (_facts, verdict) in zip(numbers, every, strict=True)]
         whole = together([verdict for _number, verdict in pulls])
         await self._tell(repository, gate, told(pulls, whole, held.effective.digest), self._later(whole, every))
+
+    async def _known(self, repository: Repository, project: Project, number: int) -> None:
+        """A group may hold a pull request that we have not heard of yet."""
+        if await self._store.read(deployments.standing, project.id, number) is None:
+            pull = pull_of(await repository.pull(number), project.id)
+            await self._store.write(deployments.note_pull, project, pull, self._clock())
 
     async def _open(self, repository: Repository, project: Project, sha: str) -> Gate:
         gate = await self._store.write(gates.open_run, project.id, sha, self._clock())
@@ -183,14 +192,10 @@ def _seen(session: Session, project_id: int, number: int, now: float) -> _Seen:
     )
 
 
-def _numbers(session: Session, project_id: int, sha: str) -> list[int]:
+def _numbers(session: Session, project_id: int, sha: str) -> tuple[list[int], Gate | None]:
     """Whom a commit is about: the pull requests of a group of the merge queue, else those whose head it is."""
-    known = [number for number in gates.group(session, project_id, sha) if _is_known(session, project_id, number)]
-    return known or projects.pulls_of_head(session, project_id, sha)
-
-
-def _is_known(session: Session, project_id: int, number: int) -> bool:
-    return deployments.standing(session, project_id, number) is not None
+    numbers = gates.group(session, project_id, sha) or projects.pulls_of_head(session, project_id, sha)
+    return numbers, gates.gate(session, project_id, sha)
 
 
 def _told(session: Session, gate: Gate, said: Check, later: float | None, now: float) -> None:

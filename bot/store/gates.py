@@ -49,6 +49,15 @@ def note_group(session: Session, project_id: int, sha: str, number: int | None, 
     ask(session, project_id, sha, f"group:{sha}", now)
 
 
+def drop_group(session: Session, project_id: int, sha: str, now: float) -> None:
+    """GitHub gave the group up: nothing is to be decided about it any more."""
+    row = session.get(Gate, (project_id, sha))
+    if row is not None:
+        row.number = row.base = None
+        session.add(row)
+        ask(session, project_id, sha, f"dropped:{sha}", now)
+
+
 def group(session: Session, project_id: int, sha: str) -> list[int]:
     """The pull requests that a group of the merge queue merges: its own and those of the groups that it stands on."""
     numbers: list[int] = []
