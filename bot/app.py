@@ -22,10 +22,14 @@ from bot.builds import Builds
 from bot.deliveries import unpack
 from bot.errors import GitHubDown, Misconfigured, TryLater
 from bot.github import GitHub
-from bot.models import Delivery
+from bot.models import Delivery, Project
+from bot.permissions.policies import Policies
+from bot.policy.terms import Effective
 from bot.previews import Previews
 from bot.releases import Releases
 from bot.reports import Reports
+from bot.reports.gate import Gates
+from bot.reports.policy import PolicyCheck
 from bot.service import Event, Service
 from bot.settings import Settings
 from bot.sources import Sources
@@ -118,10 +122,14 @@ def _work(
     runner, router, clock = parts.runner, parts.router, parts.clock
     limits = Limits(memory=settings.build_memory_mb * 1024 * 1024, cpus=settings.cpus, seconds=settings.build_seconds)
     builds = Builds(store, runner, limits, clock)
-    previews = Previews(settings, store, github, sources, runner, router, builds, clock)
-    releases = Releases(settings, store, github, sources, runner, router, clock)
-    service = Service(store, github, sources, previews, releases, clock)
-    reports = Reports(settings, store, github, lambda: runner.isolates, clock)
+    policies = Policies(settings, store, github, clock)
+    terms = _terms(policies)
+    previews = Previews(settings, store, github, sources, runner, router, builds, clock, terms)
+    releases = Releases(settings, store, github, sources, runner, router, clock, policies=policies)
+    check = PolicyCheck(store, github, policies, clock)
+    gates = Gates(store, github, policies, clock)
+    service = Service(store, github, sources, previews, releases, policies, check, gates, clock)
+    reports = Reports(settings, store, github, lambda: runner.isolates, clock, previews.money.account)
     sweeper = Sweeper(settings, service, runner, clock)
     worker = Worker(store, _dispatch(service), heavy=settings.builds_at_once, clock=clock, prepare=sweeper.clear)
     tasks(worker.run())
@@ -129,6 +137,13 @@ def _work(
     tasks(sweeper.run())
     stack.push_async_callback(worker.stop, GRACE_SECONDS)
     return service
+
+
+def _terms(policies: Policies) -> Callable[[Project], Awaitable[Effective]]:
+    async def terms(project: Project) -> Effective:
+        return (await policies.held(project)).effective
+
+    return terms
 
 
 def _dispatch(service: Service) -> Callable[[Delivery], Awaitable[None]]:

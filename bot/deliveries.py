@@ -23,6 +23,8 @@ _LARGEST_ID = 2**63 - 1  # what a database's BIGINT holds
 _AT_ONCE = -5  # a person waits for the answer to a command
 # Only where it has to wait: what the line really asks for is for `bot.slash` to say.
 _COMMAND = re.compile(r"(?:[ \t]*\r?\n)*/(?:slipway[ \t]+)?([a-z][a-z-]{1,19})(?:[ \t]+([a-z][a-z0-9-]{0,39}))?(?!\S)")
+# An agent's freeze is of no environment: it must not wait behind a release.
+_OF_AGENT = re.compile(r'(?:[ \t]*\r?\n)*/(?:slipway +)?(?:un)?freeze(?: +--[a-z-]+=(?:"[^"\n]*"|[^\s"]*))* +"?agent:')
 _OF_ENVIRONMENT = frozenset({"promote", "rollback", "hold", "unhold", "lock", "unlock", "freeze", "unfreeze"})
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -92,6 +94,8 @@ def _key(event: str, payload: Mapping[str, Any], project: int | None, installati
         return f"installation:{installation}"
     if project is None:
         return event
+    if event in ("pull_request_review", "merge_group"):  # they only ask for the verdict again, and wait for no build
+        return f"{project}:{event}"
     if event == "pull_request" or event.startswith("pull_request_"):
         number = _id(payload, "pull_request", "number") or _id(payload, "number")
         return f"{project}#{number}" if number else event
@@ -102,6 +106,8 @@ def _key(event: str, payload: Mapping[str, Any], project: int | None, installati
         sha = _word(_at(payload, "check_run", "head_sha"))
         of_environment = button in _OF_ENVIRONMENT
         return _lane_of_environment(project, "production", button) if of_environment else f"{project}@{sha}"
+    if event == "push" and _to_default(payload):
+        return f"{project}:default"  # what it does to the policy waits for no fetch
     if event in ("push", "repository", "delete"):
         return str(project)
     if _is_rerequest(event, _word(payload.get("action"))):
@@ -110,12 +116,17 @@ def _key(event: str, payload: Mapping[str, Any], project: int | None, installati
     return event
 
 
+def _to_default(payload: Mapping[str, Any]) -> bool:
+    branch = _at(payload, "repository", "default_branch")
+    return isinstance(branch, str) and payload.get("ref") == f"refs/heads/{branch}"
+
+
 def _lane_of_comment(payload: Mapping[str, Any], project: int) -> str:
     """What is asked of an environment goes one at a time there, but the way back waits for nothing that starts; the
     rest never waits for a build."""
     body = _at(payload, "comment", "body")
     said = _COMMAND.match(body) if isinstance(body, str) and payload.get("action") == "created" else None
-    if said and said[1] in _OF_ENVIRONMENT:
+    if said and said[1] in _OF_ENVIRONMENT and not _OF_AGENT.match(body):
         return _lane_of_environment(project, said[2] or "production", said[1])
     number = _id(payload, "issue", "number")
     return f"{project}#{number}:command" if number else "issue_comment"

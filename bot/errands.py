@@ -56,6 +56,21 @@ def merge(project_id: int, number: int, sha: str) -> Errand:
     return Errand(f"merge:{key}:{sha}", "slipway.merge", {"project": project_id, "number": number, "sha": sha}, order)
 
 
+def judge(project_id: int, sha: str, reason: str) -> Errand:
+    """The verdict at a commit may have changed.  Whoever asks later takes the place of who asked before."""
+    key = f"{project_id}@{sha}:gate"
+    order = Order(key=key, topic=key, priority=-5, project_id=project_id)
+    return Errand(f"judge:{key}:{reason}", "slipway.judge", {"project": project_id, "sha": sha}, order)
+
+
+def policy(project_id: int, number: int, reason: str) -> Errand:
+    """A pull request may change the policy: look at its head.  A newer question takes the place of an older one."""
+    key = f"{project_id}#{number}:policy"
+    order = Order(key=key, topic=key, priority=5, project_id=project_id)
+    payload = {"project": project_id, "number": number}
+    return Errand(f"policy:{project_id}#{number}:{reason}", "slipway.policy", payload, order)
+
+
 def remove(project_id: int, number: int, reason: str, **asked: Any) -> Errand:
     """Remove what runs of a pull request: the project is no longer ours to serve, or somebody `asked`."""
     key = f"{project_id}#{number}"

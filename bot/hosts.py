@@ -18,9 +18,9 @@ def commit_label(sha: str, owner: str, name: str) -> str:
     return _label(f"c-{sha[:7]}", owner, name)
 
 
-def production_label(owner: str, name: str) -> str:
-    """Production: `main--repo--owner`."""
-    return _label("main", owner, name)
+def environment_label(environment: str, owner: str, name: str) -> str:
+    """What is released: `main--repo--owner` for production, `env-staging--repo--owner` for all others."""
+    return _label("main" if environment == "production" else f"env-{environment}", owner, name)
 
 
 def _label(what: str, owner: str, name: str) -> str:

@@ -134,6 +134,10 @@ class PullRequest(SQLModel, table=True):
     author_is_bot: bool = False
     agent: str | None = None  # the coding agent that wrote it, when we believe so
     agent_why: str | None = None
+    pusher_id: int | None = Field(default=None, sa_column=Column(BigInteger))  # who pushed last, as GitHub said
+    agent_id: int | None = Field(default=None, sa_column=Column(BigInteger))  # its account, when rules for agents hold
+    via_app: int | None = Field(default=None, sa_column=Column(BigInteger))  # opened through it; 0: through none
+    attempts_from: float | None = None  # a person had a hand in it: failures before that don't count
     updated_at: str = ""  # GitHub's own stamp (ISO 8601, sorts as text): older payloads are ignored
     opened_at: float = 0.0
     closed_at: float | None = None
@@ -157,6 +161,21 @@ class Allowance(SQLModel, table=True):
     by_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     by_login: str
     at: float
+
+
+class AgentFreeze(SQLModel, table=True):
+    """The kill switch: nothing that this account's machine writes is built, run or obeyed in the project."""
+
+    __tablename__ = "agent_freeze"
+
+    project_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    agent_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    login: str = ""  # when it was frozen, for people
+    reason: str
+    by_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    by_login: str
+    at: float
+    until: float | None = None  # None: until somebody lifts it
 
 
 class State(StrEnum):
@@ -187,7 +206,10 @@ class State(StrEnum):
 class Deployment(SQLModel, table=True):
     """An artifact in an environment over time.  A preview is one that expires."""
 
-    __table_args__ = (Index("ix_deployment_pull", "project_id", "number"),)
+    __table_args__ = (
+        Index("ix_deployment_pull", "project_id", "number"),
+        Index("ix_deployment_agent", "agent_id", "admitted_at"),
+    )
 
     id: str = Field(default_factory=new_id, primary_key=True)
     delivery: str = Field(unique=True)  # guid of the delivery that asked for it: asked twice, made once
@@ -208,6 +230,9 @@ class Deployment(SQLModel, table=True):
     live_at: float | None = None
     ended_at: float | None = None
     active_at: float = 0.0  # last request or deploy
+    agent_id: int | None = Field(default=None, sa_column=Column(BigInteger))  # whose preview it was when it was let in
+    admitted_at: float | None = None  # let in: it counts for the rate of its agent
+    limits: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))  # of its agent, as they stood then
     check_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     check_told: str | None = None  # status/conclusion that GitHub has
     remote_id: int | None = Field(default=None, sa_column=Column(BigInteger))  # GitHub's id of this Deployment
@@ -244,7 +269,7 @@ class Traffic(SQLModel, table=True):
     failures: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     bytes_out: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     latency: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    marks: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))  # [[unix seconds, then], ...]
+    marks: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))  # [[unix s, then], ...]
     updated_at: float = 0.0
 
 
@@ -348,6 +373,40 @@ class Release(SQLModel, table=True):
     remote_told: str | None = None  # state that GitHub has
 
 
+class Leave(SQLModel, table=True):
+    """A person's word by command, for one commit: an approval, an acknowledgement, a rule that is lifted."""
+
+    __table_args__ = (Index("ix_leave_pull", "project_id", "number"),)
+
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    project_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    number: int
+    kind: str  # approve, ack, override, confirm
+    what: str  # the environment, what is acknowledged, or the rule
+    sha: str
+    by_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    by_login: str
+    reason: str | None = None
+    at: float
+    until: float | None = None  # None: as long as the commit is the head
+
+
+class Gate(SQLModel, table=True):
+    """The check `slipway/gate` at one commit: the head of pull requests, or of a group in the merge queue.
+
+    A completed run is never opened again: `run` counts them."""
+
+    project_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    sha: str = Field(primary_key=True)
+    run: int = 0
+    check_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    conclusion: str | None = None  # of the latest run; None: it goes on
+    title: str = ""
+    opened_at: float = 0.0  # the latest run
+    number: int | None = None  # merge group: the pull request that it adds to what is before it
+    base: str | None = None  # merge group: the commit it stands on, which may be another group's
+
+
 class AuditEntry(SQLModel, table=True):
     """One line of the books, never changed and never removed: triggers refuse both (docs/audit.md).
 
@@ -360,3 +419,160 @@ class AuditEntry(SQLModel, table=True):
     prev: str = Field(sa_column=Column(String(64), nullable=False))  # the digest of the line before
     payload: str = Field(sa_column=Column(Text, nullable=False))  # canonical JSON of bot.audit.Entry
     digest: str = Field(sa_column=Column(String(64), nullable=False))  # sha256, hex
+
+
+# Money.  All amounts are millionths of one currency; scopes are `bot.budgets.Scope` as text ("project:12").
+
+
+class Reservation(SQLModel, table=True):
+    """Money put aside for one piece of work before it was begun, and what that work has used since.
+
+    `held` is what is still put aside: what is booked is taken off it."""
+
+    __table_args__ = (
+        Index("ix_reservation_open", "expires_at", sqlite_where=text("state = 'open'")),
+        Index("ix_reservation_history", "project_id", "kind", "ended_at"),
+        Index("ix_reservation_deployment", "deployment"),
+    )
+
+    work: str = Field(primary_key=True)  # "build:<deployment>", "run:<deployment or release>:<n>"
+    kind: str  # build, run
+    deployment: str
+    project_id: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    scopes: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    state: str = "open"  # open, settled, reaped (its time ran out before anybody settled it)
+    estimate: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    held: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    spent: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))  # its entries in the ledger
+    metered: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))  # bot.budgets.Usage
+    booked: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))  # in the ledger so far
+    made_at: float
+    booked_at: float
+    expires_at: float
+    ended_at: float | None = None
+
+
+class LedgerEntry(SQLModel, table=True):
+    """One amount that was spent, or the correction of one.  Never changed and never removed: triggers refuse both."""
+
+    __tablename__ = "ledger_entry"
+    __table_args__ = (Index("ix_ledger_entry_project", "project_id", "at"), Index("ix_ledger_entry_work", "work"))
+
+    seq: int = Field(sa_column=Column(BigId, primary_key=True, autoincrement=False))  # 1, 2, 3, ... without a gap
+    work: str
+    project_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    scopes: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    usage: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))  # bot.budgets.Usage, since the entry before
+    prices: str  # digest of the price list
+    amount: int = Field(sa_column=Column(BigInteger, nullable=False))
+    corrects: int | None = Field(default=None, sa_column=Column(BigInteger))  # seq of another entry
+    reason: str | None = None
+    at: float = Field(index=True)  # the period it counts in; a correction counts where the corrected entry does
+    written_at: float
+
+
+class PriceList(SQLModel, table=True):
+    """The prices behind a digest in the ledger."""
+
+    __tablename__ = "price_list"
+
+    digest: str = Field(primary_key=True)
+    prices: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))  # bot.budgets.Prices
+    since: float
+
+
+class Purse(SQLModel, table=True):
+    """What is put aside at the moment for all that a scope has under way."""
+
+    scope: str = Field(primary_key=True)
+    held: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+
+
+class Spend(SQLModel, table=True):
+    """What a scope has spent in one period: the sum of its ledger entries, kept."""
+
+    scope: str = Field(primary_key=True)
+    span: str = Field(primary_key=True)  # day, week, month, lifetime
+    zone: str = Field(primary_key=True)
+    start: float = Field(primary_key=True)
+    end: float | None = None
+    spent: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+
+
+class Alert(SQLModel, table=True):
+    """A threshold of a limit that was reached in one period: told once."""
+
+    __table_args__ = (Index("ix_alert_untold", "at", sqlite_where=text("told_at IS NULL")),)
+
+    scope: str = Field(primary_key=True)
+    span: str = Field(primary_key=True)
+    zone: str = Field(primary_key=True)
+    start: float = Field(primary_key=True)
+    threshold: int = Field(primary_key=True)  # per cent; 0: the forecast
+    project_id: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))  # where it was noticed
+    label: str = ""
+    limit_micro: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    spent: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    runs_out: float | None = None
+    at: float
+    told_at: float | None = None  # the webhook took it, or there is none
+
+
+class Meter(SQLModel, table=True):
+    """The last reading of what runs of a deployment or release: the next one books the difference."""
+
+    deployment: str = Field(primary_key=True)
+    instance: str = ""
+    life: str = ""  # of the counters: another one began at nothing
+    cpu_us: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    out: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))  # bytes sent to visitors so far
+    at: float = 0.0
+
+
+# Policy.
+
+
+class PolicyText(SQLModel, table=True):
+    """One layer's policy file as GitHub showed it last, and the last one that could be used."""
+
+    __tablename__ = "policy_text"
+
+    layer: str = Field(primary_key=True)  # "project:<id>", "organization:<installation id>"
+    text: bytes | None = Field(default=None, sa_column=Column(LargeBinary))  # None: there is no file
+    sha: str | None = None  # git's hash of it
+    fault: str | None = Field(default=None, sa_column=Column(Text))  # why it is no policy
+    valid_text: bytes | None = Field(default=None, sa_column=Column(LargeBinary))  # None: this layer says nothing
+    valid_sha: str | None = None
+    read_at: float  # first read like that
+
+
+class PolicyChange(SQLModel, table=True):
+    """What a pull request would make of the policy: the verdict on the head that was looked at last."""
+
+    __tablename__ = "policy_change"
+
+    project_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    sha: str
+    way: str  # tighter, looser, other, invalid; none: the head does not touch it
+    told: str | None = None  # digest of the check that GitHub shows at this head
+    run: int = 0  # checks that were made there: one that has ended is never opened again
+    at: float
+
+
+class Decision(SQLModel, table=True):
+    """A verdict and all that it was made of, so that it can be explained, and made again under other rules."""
+
+    __table_args__ = (Index("ix_decision_pull", "project_id", "number", "id"),)
+
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    at: float
+    project_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    number: int | None = None  # of the pull request
+    environment: str
+    kind: str  # promote, gate
+    facts: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))  # bot.policy.Facts, without the policy
+    policy_digest: str
+    allowed: bool
+    codes: list[str] = Field(sa_column=Column(JSON, nullable=False))  # reason codes, the weightiest first
+    rulings: list[Any] = Field(sa_column=Column(JSON, nullable=False))  # every rule that was asked: bot.policy.record

@@ -8,8 +8,11 @@ from typing import Any
 
 from bot.errands import Errand
 from bot.github import GitHub
+from bot.permissions.policies import Policies
 from bot.previews import Previews
 from bot.releases import Releases
+from bot.reports.gate import Gates
+from bot.reports.policy import PolicyCheck
 from bot.sources import Sources
 from bot.store import Store, deliveries
 
@@ -34,6 +37,9 @@ class Service:
     sources: Sources
     previews: Previews
     releases: Releases
+    policies: Policies
+    policy_check: PolicyCheck
+    gates: Gates
     clock: Callable[[], float]
 
     async def send(self, *errands: Errand) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     audit_repository: str | None = Field(None, alias="SLIPWAY_AUDIT_REPOSITORY", pattern=r"^[^/\s]+/[^/\s]+$")
     base_url: str | None = Field(None, alias="SLIPWAY_BASE_URL")
     preview_domain: str = Field("localhost", alias="SLIPWAY_PREVIEW_DOMAIN")
+    policy: Path | None = Field(None, alias="SLIPWAY_POLICY")  # the floor under every other policy
     runner: Literal["auto", "docker", "process"] = Field("auto", alias="SLIPWAY_RUNNER")
     router: Literal["builtin"] = Field("builtin", alias="SLIPWAY_ROUTER")
     concurrency: int = Field(0, alias="SLIPWAY_CONCURRENCY", ge=0)  # builds at once; 0: as many as there are cores
@@ -37,6 +38,8 @@ class Settings(BaseSettings):
     memory_mb: int = Field(512, alias="SLIPWAY_MEMORY_MB", ge=64)  # one preview
     build_memory_mb: int = Field(2048, alias="SLIPWAY_BUILD_MEMORY_MB", ge=64)
     cpus: float = Field(2.0, alias="SLIPWAY_CPUS", gt=0)
+    prices: dict[str, Any] = Field(default_factory=dict, alias="SLIPWAY_PRICES")  # JSON, see bot.budgets.Prices
+    alert_webhook: str | None = Field(None, alias="SLIPWAY_ALERT_WEBHOOK")  # Slack-compatible
     image_python: str | None = Field(None, alias="SLIPWAY_IMAGE_PYTHON")
     image_node: str | None = Field(None, alias="SLIPWAY_IMAGE_NODE")
     ca_bundle: Path | None = Field(None, alias="SLIPWAY_CA_BUNDLE")
@@ -49,7 +52,7 @@ class Settings(BaseSettings):
     github_api_url: str = "https://api.github.com"
     github_server_url: str = "https://github.com"
 
-    @field_validator("github_api_url", "github_server_url", "base_url")
+    @field_validator("github_api_url", "github_server_url", "base_url", "alert_webhook")
     @classmethod
     def _no_slash(cls, value: str | None) -> str | None:
         if value is None:

@@ -28,9 +28,13 @@ VERBS: Mapping[str, Mapping[str, bool]] = MappingProxyType(
         "cancel": {},
         "keep": {},
         "plan": {},
-        "promote": {**_REASON, "accept-schema": False},
+        "budget": {},
+        "promote": {**_REASON, "accept-schema": False, "confirm": False},
         "rollback": {**_REASON, "accept-schema": False},
         "revoke": _REASON,
+        "approve": {},
+        "ack": {},
+        "override": {**_REASON, "for": True},
         "hold": _REASON,
         "unhold": _REASON,
         "lock": {**_REASON, "for": True},
@@ -48,7 +52,7 @@ _GAP = re.compile(r"[ \t]")
 _PRINTABLE = re.compile(r"[ -~]*")
 _PASTED = re.compile(r"(`+)[ ]?(/[^`]*)\1")
 _VERB = re.compile(r"[a-z][a-z-]{1,19}")
-_VALUE = r'"(?P<{0}quoted>[^"`]*)"|(?P<{0}word>[A-Za-z0-9][A-Za-z0-9._:/@+,=-]*)'
+_VALUE = r'"(?P<{0}quoted>[^"`]*)"|(?P<{0}word>[A-Za-z0-9][A-Za-z0-9._:/@+,=\[\]-]*)'
 _TOKEN = re.compile(
     rf" +(?:--(?P<flag>[a-z][a-z-]{{1,19}})(?P<has>=(?:{_VALUE.format('flag_')}))?|{_VALUE.format('')})(?= |\Z)"
 )

@@ -19,6 +19,7 @@ from bot.errands import Errand, look, rest, revive, watch
 from bot.errors import GitHubDown, GitHubRefused, TryLater
 from bot.github.shapes import Malformed, pull_of, repository_of
 from bot.models import Delivery, Deployment, Installation, Project, PullRequest, Stage, State
+from bot.reports.alerts import Alerts
 from bot.service import Service
 from bot.settings import Settings
 from bot.store import audit, commands, deliveries, deployments, projects, releases, rows, traffic
@@ -26,6 +27,7 @@ from bot.store.anchor import Anchor
 from runners.base import Instance, Runner, RunnerError
 
 NEAR_SECONDS = 30.0
+METER_SECONDS = 15.0
 FAR_SECONDS = 600.0
 DELIVERIES_KEPT = 3 * 86400.0  # GitHub keeps failed deliveries for three days
 BODIES_KEPT = 7 * 86400.0
@@ -39,6 +41,7 @@ class Sweeper:
         self._settings, self._service, self._runner, self._clock = settings, service, runner, clock
         self._store, self._github = service.store, service.github
         self._anchor = Anchor(settings.anchor, settings.home.absolute())
+        self._alerts = Alerts(settings.alert_webhook, service.previews.money)
         self._starting = True  # no round has ended yet
         self._strangers: set[str] = set()  # instances without a row, seen in the last round
 
@@ -46,6 +49,7 @@ class Sweeper:
         """Sweep until cancelled; both rounds at once at the start."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._every(NEAR_SECONDS, self.near))
+            group.create_task(self._every(METER_SECONDS, self.meter))
             group.create_task(self._every(FAR_SECONDS, self.far))
             group.create_task(self._every(NEAR_SECONDS, self.anchor))  # by itself: its disk may be a slow one
 
@@ -72,7 +76,9 @@ class Sweeper:
         now = self._clock()
         held = await self._store.read(deployments.held)
         kept = await self._store.read(commands.kept, now)
-        await self._service.send(*(one for one in (self._due(row, now, kept) for row in held) if one))
+        lives = [await self._service.previews.lifetime(row) for row in held]
+        due = (self._due(row, now, kept, life) for row, life in zip(held, lives, strict=True))
+        await self._service.send(*(one for one in due if one))
         await self._service.send(*await self._store.read(_left_over))
         await self._service.send(*await self._store.read(_unwatched, str(int(now))))
         for row in await self._store.read(_unfinished):
@@ -90,6 +96,16 @@ class Sweeper:
         dead = await self._service.releases.dead(running, starting=self._starting)
         self._starting = False
         await self._service.send(*(revive(row.id, str(int(now))) for row in dead))
+
+    async def meter(self) -> None:
+        """Book what runs has used.  Where a budget is used up its previews sleep; where it renewed they may wake."""
+        previews, now = self._service.previews, self._clock()
+        for deployment, over in await previews.spending.look():
+            reason = f"budget:{over.standing.period.start:.0f}:{int(now // 60)}"  # again when it came to nothing
+            await self._service.send(rest(deployment, "sleep", reason, now))
+        for deployment in await previews.spending.unpaid():
+            await previews.renewed(deployment)
+        await self._alerts.tell()
 
     async def anchor(self) -> None:
         """Write down, where nobody here can change it, how far the books have come."""
@@ -120,10 +136,10 @@ class Sweeper:
         except (GitHubDown, GitHubRefused, TryLater) as error:
             _log.warning("the checkpoint is in the file only, GitHub did not take it: %s", error)
 
-    def _due(self, row: Deployment, now: float, kept: set[tuple[int, int]]) -> Errand | None:
+    def _due(self, row: Deployment, now: float, kept: set[tuple[int, int]], lifetime: float) -> Errand | None:
         rested = now - row.active_at
         reason = f"{row.active_at}:{int(now // 3600)}"  # not twice an hour, and again when it came to nothing
-        if (row.project_id, row.number) not in kept and rested > self._settings.ttl_hours * 3600:
+        if (row.project_id, row.number) not in kept and rested > lifetime:
             return rest(row.id, "expire", reason, row.active_at)
         if row.instance is not None and row.state is not State.ASLEEP and rested > self._settings.idle_minutes * 60:
             return rest(row.id, "sleep", reason, row.active_at)

@@ -13,8 +13,10 @@ from handlers import (
     check_suite,
     clock,
     delete,
+    gate,
     installation,
     issue_comment,
+    policy,
     pull_request,
     push,
     release,
@@ -30,14 +32,18 @@ HANDLERS: dict[str, Handler] = {
     "installation": installation.handle,
     "installation_repositories": installation.handle_repositories,
     "issue_comment": issue_comment.handle,
+    "merge_group": gate.merge_group,
     "pull_request": pull_request.handle,
+    "pull_request_review": gate.review,
     "push": push.handle,
     "repository": repository.handle,
     "slipway.answer": answer.handle,
     "slipway.cancel": clock.cancel,
     "slipway.expire": clock.expire,
+    "slipway.judge": gate.judge,
     "slipway.look": clock.look,
     "slipway.merge": clock.merge,
+    "slipway.policy": policy.look,
     "slipway.rebuild": clock.rebuild,
     "slipway.remove": clock.remove,
     "slipway.revive": release.revive,
@@ -53,7 +59,9 @@ _log = logging.getLogger(__name__)
 async def abandon(event: Event, service: Service, reason: str) -> None:
     """The last try failed by a fault of ours or of the machine: nobody waits for it any longer."""
     await service.previews.refresh.abandon(event.guid, reason)
-    if event.name == "issue_comment":
+    if event.name == "slipway.judge":
+        await service.gates.abandon(event.payload["project"], event.payload["sha"], reason)
+    elif event.name == "issue_comment":
         await issue_comment.abandon(event, service, reason)
     elif event.name == "check_run":
         await service.releases.abandon(f"command:{event.guid}", reason)

@@ -23,19 +23,17 @@ from bot.github.shapes import pull_of
 from bot.messages import commands as words
 from bot.models import Project, PullRequest
 from bot.permissions import by_email, role_of
-from bot.policy import ROLLBACK, RULES, Objection, Role, Unknown, digest
+from bot.policy import Objection, Role, Unknown
 from bot.releases.ask import Actor
 from bot.service import Service
 from bot.slash import Command, Hint
 from bot.store import commands, deployments
+from handlers import machine
 from handlers.answer import react
 from handlers.commands import COMMANDS
 from handlers.commands.asked import Answer, Asked, Misused, Right, refused
 
-QUESTIONS = frozenset({"help", "status", "logs", "plan"})  # they change nothing: the books don't speak of them
-JUDGED = {  # by which policy
-    verb: digest([rule.__name__ for rule in rules]) for verb, rules in (("promote", RULES), ("rollback", ROLLBACK))
-}
+QUESTIONS = machine.READING  # they change nothing: the books don't speak of them
 _log = logging.getLogger(__name__)
 
 
@@ -76,10 +74,9 @@ async def hear(heard: Heard, service: Service) -> None:
         return
     project = heard.project
     repository = service.github.repository(project.installation_id, project.id, project.full_name)
-    role, mailed = await asyncio.gather(
-        role_of(repository, heard.actor.login, heard.actor.id), _mailed(heard, repository)
-    )
-    pull = None if stranger(role, project.private) else await _pull(service, repository, project, heard.number)
+    role, mailed = await asyncio.gather(_role(repository, heard.actor), _mailed(heard, repository))
+    silent = stranger(role, project.private) or not await _few(heard, service)
+    pull = None if silent else await _pull(service, repository, project, heard.number)
     if pull is None:
         await service.store.write(commands.end, heard.ident, None, None, (), service.clock())
         return
@@ -99,6 +96,20 @@ async def _mailed(heard: Heard, repository: Repository) -> bool | Unknown:
     if heard.comment_id is None or isinstance(heard.said, Hint) or not COMMANDS[heard.said.verb].RIGHT.people:
         return False
     return await by_email(repository, heard.comment_node)
+
+
+async def _role(repository: Repository, actor: Actor) -> Role | Unknown:
+    """What GitHub lets somebody do here now.  What an agent may do, the policy says: see `handlers.machine`."""
+    return Role.TRIAGE if actor.agent else await role_of(repository, actor.login, actor.id)
+
+
+async def _few(heard: Heard, service: Service) -> bool:
+    """Machines have so many commands an hour on a pull request; after that there is silence."""
+    if heard.actor.kind == "person":
+        return True
+    lane = f"{heard.project.id}#{heard.number}"
+    limits = (machine.MOST, machine.SPAN)
+    return await service.store.write(commands.count_machine, lane, heard.ident, service.clock(), *limits)
 
 
 async def _see(repository: Repository, comment: int | None) -> None:
@@ -142,12 +153,21 @@ async def _ended(heard: Heard, service: Service, repository: Repository, pull: P
     answer = await _run(asked, known)
     _log.info("%s by %s: %s", asked.said, asked.actor.login, answer.reason_code or "done")
     told = () if answer.done is None else (_telling(asked, answer),)
-    return _End(_entry(asked, answer, service.clock()), answer.apply, (*answer.errands, *told))
+    policy = await _judged_by(asked)
+    return _End(_entry(asked, answer, service.clock(), policy), answer.apply, (*answer.errands, *told))
+
+
+async def _judged_by(asked: Asked) -> str | None:
+    """Digest of the policy that a decision was made under."""
+    if asked.command.verb not in ("promote", "rollback"):
+        return None
+    return (await asked.service.policies.held(asked.project)).effective.digest
 
 
 async def _run(asked: Asked, known: _Known) -> Answer:
     spoken, (role, mailed) = COMMANDS[asked.command.verb], known
-    answer = _forbidden(asked, role, spoken.RIGHT) or _unproven(asked, mailed)
+    answer = await machine.forbidden(asked) if asked.actor.agent else _forbidden(asked, role, spoken.RIGHT)
+    answer = answer or _unproven(asked, mailed)
     if answer is not None:
         return answer
     try:
@@ -213,10 +233,9 @@ def _telling(asked: Asked, answer: Answer) -> Errand:
     return errands.answer(asked.project.id, asked.pull.number, asked.ident, **told)
 
 
-def _entry(asked: Asked, answer: Answer, now: float) -> Entry | None:
+def _entry(asked: Asked, answer: Answer, now: float, policy: str | None) -> Entry | None:
     if asked.command.verb in QUESTIONS and answer.done:
         return None
     what = {True: "command.done", False: "command.refused", None: "command.accepted"}[answer.done]
     after = {"command": asked.said} | ({"reason": answer.reason_code} if answer.reason_code else {})
-    policy = JUDGED.get(asked.command.verb)
     return asked.entry(what, now, verdict=answer.rulings, after=after, policy_digest=policy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from bot.messages import BUTTONS
 from bot.releases.ask import Actor
 from bot.service import Event, Service
 from bot.store import commands, projects
-from handlers import bus
+from handlers import bus, gate, machine
 
 
 async def handle(event: Event, service: Service) -> None:
@@ -20,6 +21,8 @@ async def handle(event: Event, service: Service) -> None:
         await rerun(event, event.payload.get("check_run"), service)
     elif event.action == "requested_action":
         await pressed(event, service)
+    elif event.action == "completed":
+        await gate.checked(event, service)
 
 
 async def rerun(event: Event, check: object, service: Service) -> None:
@@ -27,7 +30,8 @@ async def rerun(event: Event, check: object, service: Service) -> None:
     sha = text_of(check, "head_sha") if isinstance(check, Mapping) else ""
     project = project_of(event.payload)
     numbers = await service.store.read(projects.pulls_of_head, project.id, sha)
-    await service.send(*(rebuild(project.id, number, event.guid) for number in numbers))
+    person = _person(_map(event.payload, "sender")) is not None
+    await service.send(*(rebuild(project.id, number, event.guid, person=person) for number in numbers))
 
 
 async def pressed(event: Event, service: Service) -> None:
@@ -37,6 +41,8 @@ async def pressed(event: Event, service: Service) -> None:
     project = await service.store.read(projects.project, project_of(event.payload).id)
     if line is None or actor is None or project is None or project.state != "active":
         return
+    if await machine.is_declared(service, project, actor.id, None):
+        actor = dataclasses.replace(actor, kind="bot", agent=True)
     if _map(check, "app").get("id") != await service.github.app_id():
         return
     ident, sha = str(check.get("external_id")), str(check.get("head_sha"))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bot import errands
 from bot.errors import GitHubRefused
 from bot.github.shapes import pull_of
 from bot.models import Project
 from bot.service import Event, Service
-from bot.store import commands, deployments, projects
+from bot.store import commands, deployments, policies, projects
 from handlers.answer import after_work
 
 
@@ -20,6 +21,8 @@ async def look(event: Event, service: Service) -> None:
         return
     pull = pull_of(raw, project.id)
     if pull.state == "open":
+        if await service.store.read(policies.of_head, project.id, pull.number, pull.head_sha) is None:
+            await service.send(errands.policy(project.id, pull.number, event.guid))
         await service.previews.refresh(project, pull, event.guid)
     else:
         await service.previews.close(project, pull, event.guid)
@@ -28,7 +31,8 @@ async def look(event: Event, service: Service) -> None:
 async def rebuild(event: Event, service: Service) -> None:
     project, raw = await _ask(event, service)
     if project is not None and raw is not None:
-        await service.previews.refresh(project, pull_of(raw, project.id), event.guid, again=True)
+        person = event.payload.get("person") is True
+        await service.previews.refresh(project, pull_of(raw, project.id), event.guid, again=True, by_person=person)
         await after_work(event, service)
 
 
@@ -56,14 +60,16 @@ async def cancel(event: Event, service: Service) -> None:
     project, raw = await _ask(event, service)
     if project is None or raw is None:
         return
-    now, words = service.clock(), f"{event.payload['by']} stopped it with /cancel."
+    now, why = service.clock(), event.payload.get("why")
+    words = why or f"{event.payload['by']} stopped it with /cancel."
     _project, pull = await service.store.write(deployments.note_pull, project, pull_of(raw, project.id), now)
     standing = await service.store.read(deployments.standing, pull.project_id, pull.number)
     newest = standing.newest if standing else None
     if pull.state == "open" and (newest is None or newest.sha != pull.head_sha):
         newest = await service.store.write(deployments.begin, event.guid, pull, pull.head_sha, now)
     if newest is not None:
-        await service.store.write(commands.cancel, newest.id, words, now)
+        more = {name: event.payload[name] for name in ("reason_code", "next") if event.payload.get(name)}
+        await service.store.write(commands.cancel, newest.id, words, now, **more)
     await after_work(event, service, done=True)
 
 

@@ -1,7 +1,7 @@
 """Somebody wrote on a pull request: perhaps a command.
 
-Only a new comment is one, by a person who is its author; an edited one never (it would act today with what somebody
-wrote last month), nor one that a machine wrote.
+Only a new comment is one, sent by its author; an edited one never (it would act today with what somebody wrote last
+month), nor one of a machine that the policy does not declare by its number.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bot.models import Project
 from bot.releases.ask import Actor
 from bot.service import Event, Service
 from bot.store import commands, projects
-from handlers import bus
+from handlers import bus, machine
 
 # GitHub's stamp is cut to the second and its clock is not ours; what was shown later than that, the author never saw.
 SKEW = 2.0
@@ -42,7 +42,8 @@ async def _created(event: Event, service: Service) -> None:
     said = slash.parse(body) if issue.get("pull_request") else None
     if said is None:
         return
-    project, actor = await _served(event, service), await _author(event, service)
+    project = await _served(event, service)
+    actor = await _author(event, service, project) if project is not None else None
     if project is None or actor is None:
         return
     heard = bus.Heard(
@@ -106,21 +107,24 @@ async def _served(event: Event, service: Service) -> Project | None:
     return known if known.state == "active" and known.installation_id == project.installation_id else None
 
 
-async def _author(event: Event, service: Service) -> Actor | None:
-    """Who wrote it, when that is an account of a person and the sender; None for machines and our own comments."""
+async def _author(event: Event, service: Service, project: Project) -> Actor | None:
+    """Who wrote it, when that is the sender; None for our own comments, and for machines that no policy declares."""
     comment, sender = _map(event.payload, "comment"), _map(event.payload, "sender")
     author, via = _map(comment, "user"), comment.get("performed_via_github_app")
     number, login = sender.get("id"), sender.get("login")
-    if sender.get("type") != "User" or author.get("type") != "User" or number != author.get("id"):
+    kind, app = sender.get("type"), via.get("id") if isinstance(via, Mapping) else None
+    if kind not in ("User", "Bot") or author.get("type") != kind or number != author.get("id"):
         return None
-    if not isinstance(number, int) or not isinstance(login, str):
+    if not isinstance(number, int) or not isinstance(login, str) or (kind == "Bot" and not isinstance(app, int)):
         return None
-    if via is None:
-        return Actor(number, login, "person", "comment")
-    app = via.get("id") if isinstance(via, Mapping) else None
-    if app == await service.github.app_id():
+    if app is not None and app == await service.github.app_id():
         return None
-    return Actor(number, login, "bot", "comment", app if isinstance(app, int) else None)
+    app = app if isinstance(app, int) else None
+    agent = await machine.is_declared(service, project, number, app)
+    if kind == "Bot" and not agent:
+        return None
+    person = via is None and not agent
+    return Actor(number, login, "person" if person else "bot", "comment", app, agent)
 
 
 def _received(event: Event, comment: Mapping[str, Any]) -> float:

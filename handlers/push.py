@@ -1,4 +1,4 @@
-"""Commits were pushed: fetch them now, so that the pull request they are for finds them here."""
+"""Commits were pushed: what they do to the policy holds at once, and what they hold is fetched ahead."""
 
 from __future__ import annotations
 
@@ -14,9 +14,16 @@ _log = logging.getLogger(__name__)
 
 async def handle(event: Event, service: Service) -> None:
     project, sha, ref = project_of(event.payload), text_of(event.payload, "after"), text_of(event.payload, "ref")
-    if event.payload.get("deleted") or not ref.startswith("refs/heads/") or not sha.strip("0"):
+    if not ref.startswith("refs/heads/"):
         return
-    await service.store.write(projects.note_project, project, service.clock())
+    gone = bool(event.payload.get("deleted")) or not sha.strip("0")
+    if not gone:
+        await service.store.write(projects.note_project, project, service.clock())
+    if ref == f"refs/heads/{project.default_branch}":
+        # Always, whatever the payload lists: its list is cut, and empty where somebody pushed with force.
+        await service.policies.refresh(project, event.guid)
+    if gone:
+        return
     repository = service.github.repository(project.installation_id, project.id, project.full_name)
     try:
         token = await repository.git_token()

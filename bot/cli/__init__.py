@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bot import __version__
-from bot.cli import audit
+from bot.cli import audit, budget, policy
 from bot.errors import Misconfigured, SlipwayError
 
 EPILOG = """\
@@ -67,6 +67,8 @@ def _parser(serve: Serve, demo: Demo) -> argparse.ArgumentParser:
     doctor = _add(commands, "doctor", _doctor, "check settings, database, GitHub and the backend; say what to do")
     doctor.add_argument("--json", action="store_true", help="for machines and agents")
     audit.add(commands, _add)
+    policy.add(commands, _add)
+    budget.add(commands, _add)
     _add(commands, "migrate", _migrate, "bring the database to this version's schema (serve does it by itself)")
     return parser
 

@@ -59,7 +59,7 @@ def _export(args: argparse.Namespace) -> int:
     from bot.store.audit import lines
 
     told = settings.read()
-    with _books(told) as session:
+    with books(told) as session:
 
         def page(project: int | None, environment: str) -> str:
             named = session.get(Project, project) if project is not None else None
@@ -85,7 +85,7 @@ def _examined(settings: Settings, anchor: Path | None) -> dict[str, Any]:
         marks = _checkpoints(settings, anchor)
     except audit.BadAnchor as error:
         problem = audit.Problem("anchor", 0, str(error))
-    with _books(settings) as session:
+    with books(settings) as session:
         bare = unguarded(session)
         problem = problem or audit.verify(seen.each(lines(session)), marks)
     return {
@@ -127,7 +127,7 @@ class _Seen:
 
 
 @contextlib.contextmanager
-def _books(settings: Settings) -> Iterator[Session]:
+def books(settings: Settings) -> Iterator[Session]:
     """The database, only to be read, beside a service that may be running.  Raises Misconfigured, SlipwayError."""
     from sqlalchemy.exc import DBAPIError
     from sqlmodel import Session

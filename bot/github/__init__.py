@@ -58,8 +58,8 @@ class GitHub:
         if self._owned:
             await self._http.aclose()
 
-    def repository(self, installation_id: int, repository_id: int, full_name: str) -> Repository:
-        """Nothing is asked yet."""
+    def repository(self, installation_id: int, repository_id: int | str, full_name: str) -> Repository:
+        """Nothing is asked yet.  `repository_id` may be the name where nobody knows the number."""
 
         def api(permissions: Mapping[str, str]) -> Api:
             return self._api(installation_id, repository_id, permissions)
@@ -109,7 +109,7 @@ class GitHub:
     async def _login(self) -> str:
         return f"{(await self.app()).get('slug')}[bot]"
 
-    def _api(self, installation: int, repository: int | None, permissions: Mapping[str, str]) -> Api:
+    def _api(self, installation: int, repository: int | str | None, permissions: Mapping[str, str]) -> Api:
         scope = scope_of(installation, repository, permissions)
         return Api(self._wire, InstallationCredential(self._tokens, scope))
 

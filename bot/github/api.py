@@ -8,9 +8,12 @@ from typing import Any
 
 import gidgethub.abc
 import httpx
+from gidgethub.sansio import accept_format
 
 from bot.errors import GitHubDown
 from bot.github.transport import USER_AGENT, Call, Credential, Wire
+
+JSON = accept_format()
 
 
 class Api(gidgethub.abc.GitHubAPI):
@@ -34,9 +37,9 @@ class Api(gidgethub.abc.GitHubAPI):
         """gidgethub asks for it; nothing here sleeps by itself."""
         await self._wire.sleep(seconds)
 
-    async def one(self, url: str, **words: object) -> dict[str, Any]:
+    async def one(self, url: str, *, accept: str = JSON, **words: object) -> dict[str, Any]:
         """GET one thing."""
-        return _thing(await _read(self.getitem(url, _strings(words))), url)
+        return _thing(await _read(self.getitem(url, _strings(words), accept=accept)), url)
 
     async def all(self, url: str, key: str | None = None, **words: object) -> AsyncGenerator[dict[str, Any]]:
         """GET a list, page after page.  `key`: the member that holds the list."""

@@ -9,12 +9,15 @@ from typing import Any, Literal
 
 from bot.errors import GitHubDown, GitHubRefused
 from bot.github.api import Api, number_of
+from bot.github.files import AS_OBJECT, File, file_of
 from bot.github.limits import ANNOTATIONS, CHECK_TEXT, COMMENT, annotation, fit, line
 
 CODE = {"contents": "read"}
 PULLS = {"pull_requests": "read"}
 COMMENTS = {"pull_requests": "write"}  # does for comments on pull requests; no right on issues is needed
 METADATA = {"metadata": "read"}
+ISSUES = {"issues": "read"}
+MEMBERS = {"members": "read"}
 CHECKS = {"checks": "write"}
 CHECKS_SEEN = {"checks": "read"}
 DEPLOYMENTS = {"deployments": "write"}
@@ -56,10 +59,38 @@ class Repository:
         found = await self._api(CODE).one(url, **self._names, branch=branch)
         return str(found["commit"]["sha"])
 
+    async def file(self, path: str, ref: str | None = None) -> File | None:
+        """A file at a commit, or on the default branch; None: there is none.
+
+        Raises NotAFile for what is no plain file of at most a megabyte."""
+        await self._token(CODE)  # first: a refusal of the token must not look like a missing file
+        url = "/repos/{owner}/{repo}/contents/{+path}{?ref}"
+        words = {"path": path} | ({"ref": ref} if ref else {})
+        try:
+            found = await self._api(CODE).one(url, accept=AS_OBJECT, **self._names, **words)
+        except GitHubRefused as error:
+            if error.status != 404:
+                raise
+            await self._token(CODE)  # it may have been replaced on the way
+            return None
+        return file_of(found)
+
+    async def merge_base(self, base: str, head: str) -> str:
+        """The commit that a branch and a commit grew apart from."""
+        url = "/repos/{owner}/{repo}/compare/{base}...{head}{?per_page}"
+        found = await self._api(CODE).one(url, **self._names, base=base, head=head, per_page=1)
+        return str(found["merge_base_commit"]["sha"])
+
     # ---- pull requests
 
     async def pull(self, number: int) -> dict[str, Any]:
         return await self._api(PULLS).one("/repos/{owner}/{repo}/pulls/{number}", **self._names, number=number)
+
+    async def opened_via(self, number: int) -> int:
+        """The id of the app through which a pull request was opened; 0: through none.  Only as an issue it says so."""
+        url = "/repos/{owner}/{repo}/issues/{number}"
+        issue = await self._api(ISSUES).one(url, **self._names, number=number)
+        return _app_of(issue) or 0
 
     async def open_pulls(self) -> list[dict[str, Any]]:
         url = "/repos/{owner}/{repo}/pulls{?state,per_page}"
@@ -71,6 +102,12 @@ class Repository:
         url = "/repos/{owner}/{repo}/pulls/{number}/commits{?per_page}"
         commits = self._api(PULLS).all(url, **self._names, number=number, per_page=PAGE)
         return [commit async for commit in commits][:COMMITS]
+
+    async def files(self, number: int) -> list[dict[str, Any]]:
+        """What a pull request touches; at most 3000."""
+        url = "/repos/{owner}/{repo}/pulls/{number}/files{?per_page}"
+        files = self._api(PULLS).all(url, **self._names, number=number, per_page=PAGE)
+        return [file async for file in files]
 
     async def reviews(self, number: int) -> list[dict[str, Any]]:
         """Every one of them, dismissed ones too, oldest first."""
@@ -84,6 +121,21 @@ class Repository:
         """What an account may do here, as GitHub knows it now.  `role_name` is exact, `permission` is not."""
         url = "/repos/{owner}/{repo}/collaborators/{login}/permission"
         return await self._api(METADATA).one(url, **self._names, login=login)
+
+    async def in_team(self, organization: str, slug: str, login: str) -> bool:
+        """Whether an account is in a team now, or in one of its children."""
+        url = "/orgs/{org}/teams/{slug}/memberships/{login}"
+        try:
+            found = await self._api(MEMBERS).one(url, org=organization, slug=slug, login=login)
+        except GitHubRefused as error:
+            if error.status == 404:  # not in it, or no such team
+                return False
+            raise
+        return found.get("state") == "active"
+
+    async def account(self, login: str) -> dict[str, Any]:
+        """The account that has this login now: `id`, `login`, `type`, ..."""
+        return await self._api(METADATA).one("/users/{login}", login=login)
 
     # ---- check runs
 

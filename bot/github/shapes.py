@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from bot.agents import Commit
 from bot.errors import SlipwayError
 from bot.models import Installation, Project, PullRequest
 
@@ -80,6 +81,18 @@ def pull_of(raw: Mapping[str, Any], project_id: int) -> PullRequest:
         author_is_bot=user.get("type") == "Bot",
         updated_at=stamp if _STAMP.fullmatch(stamp) else "",
     )
+
+
+def commit_of(raw: Mapping[str, Any]) -> Commit:
+    """A commit of the API, as far as it names who wrote it."""
+    commit = raw.get("commit")
+    inner: Mapping[str, Any] = commit if isinstance(commit, Mapping) else {}
+
+    def email(who: str) -> str:
+        person = inner.get(who)
+        return str(person.get("email") or "") if isinstance(person, Mapping) else ""
+
+    return Commit(email("author"), email("committer"), str(inner.get("message") or ""))
 
 
 def text_of(raw: Mapping[str, Any], key: str) -> str:

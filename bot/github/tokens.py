@@ -24,7 +24,7 @@ class Scope:
     """What a token may touch."""
 
     installation: int
-    repository: int | None  # None: all of the installation
+    repository: int | str | None  # its number, or its name in the account; None: all of the installation
     permissions: tuple[tuple[str, str], ...]
 
 
@@ -100,7 +100,9 @@ class Tokens:
 
     async def _ask(self, scope: Scope) -> Token:
         fields: dict[str, object] = {"permissions": dict(scope.permissions)}
-        if scope.repository is not None:
+        if isinstance(scope.repository, str):
+            fields["repositories"] = [scope.repository]
+        elif scope.repository is not None:
             fields["repository_ids"] = [scope.repository]
         answer = await self._app.make("/app/installations/{id}/access_tokens", fields, id=scope.installation)
         return _token(answer)
@@ -131,7 +133,7 @@ class InstallationCredential:
         self._tokens.drop(self.scope, authorization.removeprefix("token "))
 
 
-def scope_of(installation: int, repository: int | None, permissions: Mapping[str, str]) -> Scope:
+def scope_of(installation: int, repository: int | str | None, permissions: Mapping[str, str]) -> Scope:
     return Scope(installation, repository, tuple(sorted(permissions.items())))
 
 

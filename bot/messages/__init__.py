@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from bot.messages import facts
 from bot.models import Deployment, PullRequest, State
 
 MARKER = "<!-- slipway:v1 "
@@ -48,6 +49,8 @@ class View:
     production: str = ""  # Markdown of bot.messages.production
     production_twin: Mapping[str, Any] | None = None
     rewrites: tuple[int, int] = (0, 0)  # commands that were edited, and deleted, after they were answered
+    money: str = ""  # Markdown of bot.messages.money
+    money_twin: Mapping[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ def fenced(text: str, most: int = 20_000) -> str:
 def marker(values: Mapping[str, Any]) -> str:
     """The machine-readable twin: one HTML comment that outside text can't close."""
     raw = json.dumps(values, separators=(",", ":"), sort_keys=True)
-    safe = raw.replace("<", "\\u003c").replace(">", "\\u003e").replace("--", "\\u002d\\u002d")
+    safe = raw.replace("<", "\\u003c").replace(">", "\\u003e").replace("@", "\\u0040").replace("--", "\\u002d\\u002d")
     return f"{MARKER}{safe} -->"
 
 
@@ -118,8 +121,8 @@ def check(view: View) -> Check:
     if deployment.state is State.FAILED:
         return _failed_check(view)
     if deployment.state is State.REFUSED:
-        title = (deployment.failure or {}).get("message", "Not run")
-        return Check("completed", "action_required", title[:120], (deployment.failure or {}).get("hint", title))
+        title = str((deployment.failure or {}).get("message", "Not run"))
+        return Check("completed", "action_required", title[:120], _reason(view) or title, _twin(view))
     if deployment.state is State.CANCELLED and deployment.failure:
         title = str(deployment.failure.get("message", "Stopped"))
         again = (_BUTTONS["rebuild"],)
@@ -156,7 +159,8 @@ def comment(view: View) -> str:
         return _expired(view)
     parts = [_twin(view), _status_line(view)]
     parts += [_reason(view)] if view.deployment.failure else [_app_table(view)]
-    parts += [view.production, _agent_line(view), _rewrites(view), _notes(view), _commands(), _details(view)]
+    parts += [view.production, _agent_line(view), view.money, _rewrites(view), _notes(view), _commands()]
+    parts += [_details(view)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -179,7 +183,11 @@ def _twin(view: View) -> str:
             "seconds": round(seconds(deployment) or 0, 3) or None,
             "serving": view.serving.sha if view.serving else None,
             "agent": view.pull.agent,
-            "error": {k: failure.get(k) for k in ("step", "message", "hint", "path", "line")} if failure else None,
+            "agent_id": view.pull.agent_id,
+            "money": view.money_twin,
+            "error": facts.error(deployment, view.log),
+            "limits": facts.limits(deployment),
+            **facts.again(deployment),
         }
     )
 
@@ -237,8 +245,16 @@ def _reason(view: View) -> str:
     if failure.get("path"):
         line = f":{failure['line']}" if failure.get("line") else ""
         lines.append(f"At {code(str(failure['path']) + line)}")
+    if failure.get("rule"):
+        now, required = inline(str(failure.get("actual"))), inline(str(failure.get("required")))
+        head = "| rule | now | required |\n| --- | --- | --- |"
+        lines.append(f"{head}\n| {inline(str(failure['rule']))} | {now} | {required} |")
+    if (view.deployment.limits or {}).get("attempts"):
+        tried = view.deployment.limits or {}
+        lines.append(f"Attempt {tried['attempt']} of {tried['attempts']} in a row.")
     if failure.get("hint"):
-        lines.append(f"**Next:** {inline(str(failure['hint']), 600)}")
+        hint = str(failure["hint"])
+        lines.append(f"**Next:** {code(hint) if hint.startswith('/') else inline(hint, 600)}")
     tail = f"\n\n{fenced(_tail(view.log))}" if view.log and view.deployment.state is State.FAILED else ""
     return "\n\n".join(lines) + tail
 
@@ -308,7 +324,8 @@ def _failed_check(view: View) -> Check:
         annotations = ({**spot, "annotation_level": "failure", "title": "slipway/preview", "message": message[:4000]},)
     title = f"Failed in step {failure.get('step', 'run')}: {message}"
     again = (_BUTTONS["rebuild"],)
-    return Check("completed", "failure", title[:120], _reason(view), _details(view) or None, annotations, again)
+    text = "\n\n".join(part for part in (_twin(view), _details(view)) if part)
+    return Check("completed", "failure", title[:120], _reason(view), text, annotations, again)
 
 
 def _receipt(view: View) -> str:
@@ -321,7 +338,7 @@ def _receipt(view: View) -> str:
         "Looked again afterwards: nothing is left." if gone.get("verified") else "Some of it is still being removed."
     )
     lived = duration(float(gone.get("seconds", 0)))
-    more = f"\n{view.production}\n" if view.production else ""
+    more = "".join(f"\n{block}\n" for block in (view.production, view.money) if block)
     return (
         f"{_twin(view)}\n\n### ⚪ Preview removed, the pull request was {how}\n\n"
         f"It lived {lived}; last shown was `{view.deployment.sha[:7]}`. "

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, Protocol
 
 from bot.messages import code, duration, fenced, inline, marker
-from bot.models import Deployment, Environment, PullRequest, Release, State
+from bot.models import AgentFreeze, Deployment, Environment, PullRequest, Release, State
 
 ANSWERS = "<!-- slipway:reply "  # the sticky comment is never one of these
 LOG_LINES = 60
@@ -90,6 +90,7 @@ def status(
     url: str,
     environments: Sequence[tuple[Environment, Release | None]],
     now: float,
+    frozen: Sequence[AgentFreeze] = (),
 ) -> str:
     """How a pull request and the environments stand, and who keeps others from deploying."""
     lines = ["### How it stands", "", "| where | what | since |", "| --- | --- | ---: |"]
@@ -100,6 +101,10 @@ def status(
         lines.append(f"| {inline(environment.name, 40)} | {words} | {since} |")
     for environment, _release in environments:
         lines += [f"\n{words}" for words in _closed(environment, now)]
+    for one in frozen:
+        until = f" until {moment(one.until)}" if one.until else ""
+        who = inline(one.login or str(one.agent_id), 60)
+        lines.append(f"\n🧊 The agent **{who}** is frozen{until} by {inline(one.by_login, 60)}: {inline(one.reason)}")
     if pull.keep_until and pull.keep_until > now:
         lines.append(f"\nThe preview is kept until {moment(pull.keep_until)}.")
     return "\n".join(lines)

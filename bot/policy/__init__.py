@@ -1,11 +1,14 @@
 """Who may do what, and why not: rules over facts, pure."""
 
-from bot.policy.facts import Check, Facts, Review, Role, Stop, Stops, Unknown
-from bot.policy.rules import ROLLBACK, RULES, Objection, Rule, digest, judge
+from bot.policy.facts import Changed, Check, Facts, Review, Role, Stop, Stops, Unknown
+from bot.policy.objection import Objection, Rule
+from bot.policy.rules import GATE, ROLLBACK, RULES, judge
 
 __all__ = [
+    "GATE",
     "ROLLBACK",
     "RULES",
+    "Changed",
     "Check",
     "Facts",
     "Objection",
@@ -15,6 +18,5 @@ __all__ = [
     "Stop",
     "Stops",
     "Unknown",
-    "digest",
     "judge",
 ]

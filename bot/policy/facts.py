@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Literal
+
+from bot.policy.terms import Effective, Terms
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -15,6 +19,8 @@ class Unknown:
 
 
 NOT_ASKED = Unknown("it was not asked")
+PolicyChange = Literal["tighter", "looser", "other", "invalid"]
+Preview = Literal["live", "working", "failed", "refused", "gone"]  # of the head
 
 
 class Role(IntEnum):
@@ -42,6 +48,18 @@ class Review:
     state: str  # APPROVED, CHANGES_REQUESTED, DISMISSED
     commit: str | None  # that was looked at
     role: Role | Unknown
+    teams: frozenset[str] | Unknown = frozenset()  # "team:org/slug" of those that the policy names
+    how: Literal["review", "comment"] = "review"  # a comment: /approve
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Changed:
+    """What a change touches.  `paths` may be cut: then `whole` is false and what is not listed may be anything."""
+
+    files: int
+    lines: int
+    paths: tuple[str, ...]
+    whole: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -96,7 +114,38 @@ class Facts:
     merge_sha: str | None = None
     merged_same: bool | Unknown | None = NOT_ASKED  # the merge's tree is the displayed one; None: it is not merged
     reviews: tuple[Review, ...] | Unknown = NOT_ASKED
-    hands: frozenset[int] | Unknown = NOT_ASKED  # who wrote, committed or asked for the change: they can't approve it
+    hands: frozenset[int] | Unknown = NOT_ASKED  # who wrote or committed any of it
     nameless: bool | Unknown = NOT_ASKED  # one of its commits has an author whom GitHub links to no account
     checks: tuple[Check, ...] | Unknown = NOT_ASKED
     stops: Stops | Unknown = NOT_ASKED
+    policy: Effective = dataclasses.field(default_factory=Effective, compare=False)
+    policy_fault: Unknown | None = None  # why it can't be read now
+    policy_change: PolicyChange | Unknown | None = None  # what the change does to the policy
+    actor_teams: frozenset[str] | Unknown = frozenset()  # "team:org/slug" of those that the policy names
+    requesters: frozenset[int] = frozenset()  # who asked a machine for the change
+    pusher_id: int | None = None  # who pushed last
+    agent: str | None = None  # who wrote the change, when that is a machine
+    now: float = 0.0  # Unix seconds
+    preview: Preview | Unknown = NOT_ASKED
+    live_since: float | Unknown | None = NOT_ASKED  # since when people could look at it
+    verified_in: frozenset[str] | Unknown = frozenset()  # environments where this very artifact is verified
+    changed: Changed | Unknown = NOT_ASKED
+    acks: frozenset[str] = frozenset()  # what a person has acknowledged at this head
+    lifted: frozenset[str] = frozenset()  # rules that somebody with the right has lifted for this head
+    extra: Mapping[str, bool | Unknown] = dataclasses.field(
+        default_factory=lambda: MappingProxyType({})
+    )  # webhook: said
+    confirmed: bool = False
+    actor_agent: bool = False  # a machine that the policy declares, by its number
+    verb: Literal["promote", "rollback"] = "promote"
+
+    @property
+    def machine_may(self) -> bool:
+        """Whether the policy gives this verb, here, to the machine that asks."""
+        may = self.policy.agents.may
+        return self.actor_agent and self.environment in (may.rollback if self.verb == "rollback" else may.promote)
+
+    @property
+    def terms(self) -> Terms:
+        """What the policy says of this environment."""
+        return self.policy.terms(self.environment)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from bot.hosts import commit_label, pull_label
 from bot.models import Deployment, Project, PullRequest, State
+from bot.policy.terms import Effective
 from bot.settings import Settings
 from bot.store import Store, artifacts, deployments
+from bot.store.money import Money
 from bot.telemetry import redact
 from runners.base import Artifact, Instance, Launch, Limits, Router, Runner, Target
 from runners.base.logs import FileLog
@@ -27,6 +29,8 @@ class Ground:
     runner: Runner
     router: Router
     clock: Callable[[], float]
+    terms: Callable[[Project], Awaitable[Effective]]  # what the policy says of a project now
+    money: Money
 
     def log_path(self, deployment: str) -> Path:
         return self.settings.home.absolute() / "logs" / f"{deployment}.log"
@@ -42,9 +46,13 @@ class Ground:
     def commit_host(self, project: Project, sha: str) -> str:
         return f"{commit_label(sha, project.owner, project.name)}.{self.settings.preview_domain}"
 
-    def launch(self, project: Project, pull: PullRequest, deployment: str, artifact: Artifact) -> Launch:
+    async def launch(self, project: Project, pull: PullRequest, deployment: str, artifact: Artifact) -> Launch:
+        effective = await self.terms(project)
+        given = [effective.isolation] + ([effective.agents.preview] if pull.agent_id is not None else [])
         limits = Limits(
-            memory=self.settings.memory_mb * 1024 * 1024, cpus=self.settings.cpus, seconds=self.settings.start_seconds
+            memory=min([self.settings.memory_mb * 1024 * 1024, *(one.memory for one in given if one.memory)]),
+            cpus=min([self.settings.cpus, *(one.cpu for one in given if one.cpu)]),
+            seconds=self.settings.start_seconds,
         )
         env = {
             "SLIPWAY": "1",

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Mapping
-from typing import Any, TypeVar
 
-from bot.agents import Author, Commit, recognise
 from bot.builds import Builds
-from bot.errors import GitHubDown, GitHubRefused, SourceUnavailable, TryLater
+from bot.errors import GitHubRefused, SourceUnavailable
 from bot.github import GitHub, Repository
-from bot.github.shapes import Malformed, pull_of
 from bot.models import Deployment, Project, PullRequest, State
+from bot.previews.door import Door, Seen
 from bot.previews.ground import Ground
+from bot.previews.places import Places
+from bot.previews.spending import Spending
 from bot.sources import Revision, Sources
-from bot.store import artifacts, commands, deployments, projects
-from runners.base import Artifact, BuildFailed, Failed, Gone, Instance, StartFailed, Target
+from bot.store import agents, artifacts, commands, deployments
+from runners.base import Artifact, BuildFailed, Failed, Gone, Instance, StartFailed, Target, failures
 from runners.base.logs import FileLog, end_of
 
-T = TypeVar("T")
-ASKING_SECONDS = 3.0  # for what is good to know
 FORK = {
     "reason_code": "fork",
     "step": "admit",
@@ -35,21 +32,27 @@ FORK_NEXT = (
 class Refresh:
     """Fetch, detect, build, start, switch; every step is in the books before the next begins."""
 
-    def __init__(self, ground: Ground, github: GitHub, sources: Sources, builds: Builds) -> None:
+    def __init__(self, ground: Ground, github: GitHub, sources: Sources, builds: Builds, places: Places) -> None:
         self._ground, self._github, self._sources, self._builds = ground, github, sources, builds
-        self._store = ground.store
+        self._store, self._door, self._places = ground.store, Door(ground), places
+        self._spending = Spending(ground)
 
-    async def __call__(self, project: Project, pull: PullRequest, guid: str, *, again: bool = False) -> None:
-        """Make the head of a pull request live.  `again`: also when that head has been dealt with already."""
+    async def __call__(
+        self, project: Project, pull: PullRequest, guid: str, *, again: bool = False, by_person: bool = False
+    ) -> None:
+        """Make the head of a pull request live.  `again`: also when that head has been dealt with already.
+
+        `by_person`: a person asked for it, not a push."""
         now = self._ground.clock()
         project, pull = await self._store.write(deployments.note_pull, project, pull, now)
         standing = await self._store.read(deployments.standing, project.id, pull.number)
         if pull.state != "open" or project.state != "active" or standing is None:
             return
         newest = standing.newest
-        if newest and newest.delivery != guid and newest.sha == pull.head_sha and not again and _settled(newest):
+        if newest and newest.delivery != guid and newest.sha == pull.head_sha and not again and _settled(newest, now):
             return
-        await self._deploy(project, pull, await self._store.write(deployments.begin, guid, pull, pull.head_sha, now))
+        deployment = await self._store.write(deployments.begin, guid, pull, pull.head_sha, now)
+        await self._deploy(project, pull, deployment, by_person=by_person)
 
     async def show_merge(self, project: Project, pull: PullRequest, sha: str, guid: str) -> None:
         """Make what was merged live where the pull request was: it has other files than what was shown there."""
@@ -57,13 +60,13 @@ class Refresh:
         project, pull = await self._store.write(deployments.note_pull, project, pull, now)
         if pull.state == "merged" and project.state == "active":
             row = await self._store.write(deployments.begin_merge, guid, pull, sha, now)
-            await self._deploy(project, pull.model_copy(update={"merge_sha": sha}), row)
+            await self._deploy(project, pull.model_copy(update={"merge_sha": sha}), row, by_person=True)
 
-    async def _deploy(self, project: Project, pull: PullRequest, deployment: Deployment) -> None:
+    async def _deploy(self, project: Project, pull: PullRequest, deployment: Deployment, *, by_person: bool) -> None:
         if not deployment.state.working:
             return  # tried again after it had ended
         try:
-            await self._make(project, pull, deployment)
+            await self._make(project, pull, deployment, by_person=by_person)
         except Failed as failure:
             await self._fail(deployment, failure)
         except SourceUnavailable as error:
@@ -76,7 +79,7 @@ class Refresh:
             hint = "Re-run the check; if it stays so, ask whoever runs Slipway."
             await self._fail(deployment, StartFailed(reason, step="slipway", hint=hint))
 
-    async def _make(self, project: Project, pull: PullRequest, deployment: Deployment) -> None:
+    async def _make(self, project: Project, pull: PullRequest, deployment: Deployment, *, by_person: bool) -> None:
         ground, log, merged = self._ground, self._ground.log(deployment.id), deployment.sha == pull.merge_sha
         await self._reserve(project, pull, deployment)
         fork = pull.fork and not merged  # what was merged is this repository's own
@@ -84,13 +87,8 @@ class Refresh:
             failure = {**FORK, "hint": FORK_NEXT.format(sha=deployment.sha)}
             await ground.step(deployment, State.REFUSED, "not run: it comes from a fork", failure=failure)
             return
-        await ground.step(deployment, State.FETCHING, "fetching")
-        repository = self._github.repository(project.installation_id, project.id, project.full_name)
-        revision, late = await asyncio.gather(
-            self._fetch(project, repository, deployment.sha, pull), self._late(repository, pull, deployment.sha)
-        )
-        if late:  # the newer head has a delivery of its own, or the sweep finds it
-            await ground.step(deployment, State.CANCELLED, "a newer commit is there")
+        revision = await self._admit(project, pull, deployment, by_person=by_person)
+        if revision is None:
             return
         for note in revision.notes:
             log.write(f"note: {note}")
@@ -99,7 +97,8 @@ class Refresh:
         words = f"building {plan.framework or plan.language}"
         await ground.step(deployment, State.BUILDING, words, plan=plan.as_json(), tree=revision.tree_hash)
         apart = f"-fork-{pull.number}" if fork else ""
-        made = await self._builds.make(project.id, tree, revision.tree_hash, plan, log, apart=apart)
+        async with self._spending.build(deployment, pull.number, plan):
+            made = await self._builds.make(project.id, tree, revision.tree_hash, plan, log, apart=apart)
         reused = "same tree, nothing to build" if made.reused else None
         if not await ground.step(deployment, State.STARTING, "starting", artifact=made.artifact.digest, reused=reused):
             return
@@ -107,6 +106,35 @@ class Refresh:
             # Another pull request with the same tree was closed just now, and took the build along.
             made = await self._builds.make(project.id, tree, revision.tree_hash, plan, log)
         await self._bring_up(project, pull, deployment, made.artifact, log)
+
+    async def _admit(
+        self, project: Project, pull: PullRequest, deployment: Deployment, *, by_person: bool
+    ) -> Revision | None:
+        """The files of the head, when its author may have a preview; None: it has ended, with the reason.
+
+        Where nothing depends on who wrote it, that is found out beside the fetch."""
+        ground, door, effective = self._ground, self._door, await self._ground.terms(project)
+        repository = self._github.repository(project.installation_id, project.id, project.full_name)
+
+        async def enter(*, sure: bool) -> Seen | None:
+            seen = await door.look(repository, pull, deployment, effective, sure=sure)
+            if seen.late:  # the newer head has a delivery of its own, or the sweep finds it
+                await ground.step(deployment, State.CANCELLED, "a newer commit is there")
+                return None
+            let_in = await door.admit(deployment, effective, by_person=by_person or seen.by_person)
+            return seen if let_in else None
+
+        first = await door.binding(effective, pull)
+        if first and await enter(sure=True) is None:
+            return None
+        if not await self._spending.admit(deployment, pull.number):
+            return None
+        await ground.step(deployment, State.FETCHING, "fetching")
+        fetched = self._fetch(project, repository, deployment.sha, pull)
+        if first:
+            return await fetched
+        revision, seen = await asyncio.gather(fetched, enter(sure=False))
+        return revision if seen is not None else None
 
     async def _bring_up(
         self, project: Project, pull: PullRequest, deployment: Deployment, artifact: Artifact, log: FileLog
@@ -116,9 +144,27 @@ class Refresh:
         former = standing.serving if standing else None
         instance = await self._inherit(former, artifact) if former else None
         started: Instance | None = None
-        if instance is None and artifact.the_plan().kind != "static":
-            launch = ground.launch(project, pull, deployment.id, artifact)
-            instance = started = await ground.runner.start(launch, log)
+        async with contextlib.AsyncExitStack() as held:
+            if instance is None and artifact.the_plan().kind != "static":
+                ours = standing.pull if standing else pull
+                denied = await held.enter_async_context(self._places.place(project, deployment, ours.agent_id))
+                if denied is not None:
+                    await self._store.write(agents.refuse, deployment.id, denied, ground.clock())
+                    return
+                launch = await ground.launch(project, ours, deployment.id, artifact)
+                instance = started = await ground.runner.start(launch, log)
+            await self._go_live(project, pull, deployment, artifact, instance, former, started)
+
+    async def _go_live(
+        self,
+        project: Project,
+        pull: PullRequest,
+        deployment: Deployment,
+        artifact: Artifact,
+        instance: Instance | None,
+        former: Deployment | None,
+        started: Instance | None,
+    ) -> None:
         live = False
         try:
             live = await self._switch(project, pull, deployment, artifact, instance, former)
@@ -194,9 +240,11 @@ class Refresh:
             "hint": failure.hint or None,
             "path": failure.path,
             "line": failure.line,
+            "class": failures.kind(str(failure), log),
             "log": log[-4000:],
         }
         await self._ground.step(deployment, State.FAILED, f"failed: {failure}"[:300], failure=told)
+        await self._ground.money.ended(deployment.id)
 
     async def _fetch(self, project: Project, repository: Repository, sha: str, pull: PullRequest) -> Revision:
         try:
@@ -206,49 +254,10 @@ class Refresh:
         ref = None if sha == pull.merge_sha else f"refs/pull/{pull.number}/head"
         return await self._sources.fetch(project.id, project.full_name, sha, token, ref=ref)
 
-    async def _late(self, repository: Repository, pull: PullRequest, sha: str) -> bool:
-        """Ask GitHub how the pull request stands and who wrote it.  True: the delivery speaks of an older head.
 
-        An answer older than the delivery (replicas lag) says nothing; neither does none at all."""
-        raw, commits = await asyncio.gather(
-            _or_none(repository.pull(pull.number)), _or_none(repository.pull_commits(pull.number))
-        )
-        if not isinstance(raw, Mapping) or sha == pull.merge_sha:
-            return False
-        written = [_commit(one) for one in commits or [] if isinstance(one, Mapping)]
-        author = Author(pull.author_id, pull.author, pull.author_is_bot)
-        agent = recognise(author, branch=pull.head_ref, body=str(raw.get("body") or ""), commits=written)
-        if agent is not None:
-            await self._store.write(projects.note_agent, pull.project_id, pull.number, agent.name, agent.why)
-        try:
-            live = pull_of(raw, pull.project_id)
-        except Malformed:
-            return False
-        if live.state != "open":
-            return live.updated_at >= pull.updated_at  # closed within the same second
-        return not live.fork and live.updated_at > pull.updated_at and live.head_sha != sha
-
-
-def _settled(deployment: Deployment) -> bool:
+def _settled(deployment: Deployment, now: float) -> bool:
     """Its head has been dealt with; the same head again (a second event, the sweep) asks for nothing new."""
+    again = (deployment.failure or {}).get("retry_at")
+    if deployment.state is State.REFUSED and again is not None:
+        return bool(now < again)
     return deployment.state in (State.LIVE, State.ASLEEP, State.FAILED, State.REFUSED)
-
-
-async def _or_none(asked: Awaitable[T]) -> T | None:
-    """What GitHub answers, or nothing: a preview does not wait for a decoration."""
-    try:
-        async with asyncio.timeout(ASKING_SECONDS):
-            return await asked
-    except (GitHubDown, GitHubRefused, TryLater, TimeoutError):
-        return None
-
-
-def _commit(raw: Mapping[str, Any]) -> Commit:
-    commit = raw.get("commit")
-    inner: Mapping[str, Any] = commit if isinstance(commit, Mapping) else {}
-
-    def email(who: str) -> str:
-        person = inner.get(who)
-        return str(person.get("email") or "") if isinstance(person, Mapping) else ""
-
-    return Commit(email("author"), email("committer"), str(inner.get("message") or ""))

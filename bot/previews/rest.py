@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 
+from bot.budgets import Over
+from bot.errors import TryLater
+from bot.messages.money import asleep
 from bot.models import Deployment, Project, PullRequest, State
 from bot.previews.ground import DRAIN_SECONDS, Ground
+from bot.previews.places import Places
+from bot.previews.spending import UNPAID
 from bot.sources import Sources
 from bot.store import deployments
 from runners.base import Artifact, Gone, Instance, Target
+
+AGAIN_SECONDS = 5.0  # until a sleeping preview that found no place is woken again
 
 
 class Rest:
@@ -16,6 +24,7 @@ class Rest:
 
     def __init__(self, ground: Ground, sources: Sources) -> None:
         self._ground, self._sources, self._store = ground, sources, ground.store
+        self.places = Places(ground, self.sleep)
 
     async def close(self, project: Project, pull: PullRequest, guid: str | None = None) -> None:
         """Remove everything of a pull request, look again, and keep the receipt."""
@@ -82,8 +91,11 @@ class Rest:
             if await ground.point(standing, deployment, rest):
                 await ground.retire(standing.project, deployment)
             return
-        asleep = Target("instance", deployment.id, host=instance.host, port=instance.port, asleep=True)
-        if not await ground.point(standing, deployment, asleep, state=State.ASLEEP):
+        over = await ground.money.exhausted(standing.project.id, standing.pull.number)
+        target = Target("instance", deployment.id, host=instance.host, port=instance.port, asleep=True)
+        if over is not None:
+            target = self._unpaid(standing, deployment, over)
+        if not await ground.point(standing, deployment, target, state=State.ASLEEP):
             return
         await ground.router.drained(deployment.id, DRAIN_SECONDS)
         with contextlib.suppress(Gone):
@@ -97,10 +109,26 @@ class Rest:
         standing, artifact = await ground.standing(deployment), await ground.artifact(deployment)
         if standing is None or artifact is None:
             return
-        instance = await self._awake(deployment)
+        if artifact.the_plan().kind == "static":
+            await self._start_again(standing, deployment, artifact)
+            return
+        over = await ground.money.wake(standing.project.id, standing.pull.number, deployment.id)
+        if over is not None:
+            if deployment.state is State.ASLEEP:
+                await ground.point(standing, deployment, self._unpaid(standing, deployment, over))
+            return
+        async with self.places.place(standing.project, deployment, deployment.agent_id) as denied:
+            if denied is None:
+                await self._start_again(standing, deployment, artifact)
+            elif denied.again is not None:  # all others are just being started: soon one can sleep, or has failed
+                again = dt.datetime.fromtimestamp(ground.clock() + AGAIN_SECONDS, dt.UTC)
+                raise TryLater(denied.objection.words, again)
+
+    async def _start_again(self, standing: deployments.Standing, deployment: Deployment, artifact: Artifact) -> None:
+        ground, instance = self._ground, await self._awake(deployment)
         started = instance is None and artifact.the_plan().kind != "static"
         if started:
-            launch = ground.launch(standing.project, standing.pull, deployment.id, artifact)
+            launch = await ground.launch(standing.project, standing.pull, deployment.id, artifact)
             instance = await ground.runner.start(launch, ground.log(deployment.id))
         state = State.REPLACED if deployment.state is State.REPLACED else State.LIVE
         target = ground.target(deployment.id, artifact, instance)
@@ -108,6 +136,20 @@ class Rest:
         done = await ground.point(standing, deployment, target, state=state, instance=raw, active_at=ground.clock())
         if not done and started and instance is not None:
             await ground.runner.stop(instance)
+
+    async def renewed(self, deployment_id: str) -> None:
+        """It sleeps because its budget was used up: once there is money again, the next request wakes it."""
+        ground, deployment = self._ground, await self._store.read(deployments.get, deployment_id)
+        standing = await ground.standing(deployment) if deployment else None
+        if deployment is None or standing is None or deployment.state is not State.ASLEEP:
+            return
+        if await ground.money.exhausted(standing.project.id, standing.pull.number) is None:
+            await ground.point(standing, deployment, Target("instance", deployment.id, asleep=True))
+
+    def _unpaid(self, standing: deployments.Standing, deployment: Deployment, over: Over) -> Target:
+        """The page of a preview that sleeps because its budget is used up: no request wakes it."""
+        title = f"{standing.project.full_name} #{standing.pull.number} · {deployment.sha[:7]}"
+        return Target("page", deployment.id, state=UNPAID, title=title, lines=asleep(over, self._ground.money.currency))
 
     async def note_gone(self, deployment_id: str, instance_id: str) -> None:
         """Its instance has died: the next request starts it again."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from bot.github import GitHub
+from bot.permissions.policies import Policies
 from bot.releases.ask import Actor, Ask, Outcome, refused
 from bot.releases.desk import Desk
 from bot.releases.ground import PRODUCTION, Ground
@@ -39,9 +40,11 @@ class Releases:
         runner: Runner,
         router: Router,
         clock: Callable[[], float] = time.time,
+        *,
+        policies: Policies,
         watch: Watch | None = None,
     ) -> None:
-        ground = Ground(settings, store, github, runner, router, clock, watch or Watch())
+        ground = self._ground = Ground(settings, store, github, runner, router, clock, watch or Watch(), policies)
         self._promote, self._rollback, self._desk = Promote(ground, sources), Rollback(ground), Desk(ground)
         self.watch = Vigil(ground, self._rollback)
         self._revoke = Revoke(ground)
@@ -51,42 +54,44 @@ class Releases:
 
     async def promote(self, ask: Ask) -> Outcome:
         """Serve what the comment showed when the command was received."""
-        return await _known(ask, self._promote)
+        return await self._known(ask, self._promote)
 
     async def rollback(self, ask: Ask) -> Outcome:
         """Serve what was good before, at once, and hold the environment."""
-        return await _known(ask, self._rollback)
+        return await self._known(ask, self._rollback)
 
     async def revoke(self, ask: Ask) -> Outcome:
         """Never run that again."""
-        return await _known(ask, self._revoke)
+        return await self._known(ask, self._revoke)
 
     async def plan(self, ask: Ask) -> Outcome:
         """What `promote` would answer now."""
-        return await _known(ask, self._promote.plan)
+        return await self._known(ask, self._promote.plan)
 
     async def hold(self, ask: Ask) -> Outcome:
-        return await _known(ask, self._desk.hold)
+        return await self._known(ask, self._desk.hold)
 
     async def unhold(self, ask: Ask) -> Outcome:
-        return await _known(ask, self._desk.unhold)
+        return await self._known(ask, self._desk.unhold)
 
     async def lock(self, ask: Ask, seconds: float) -> Outcome:
-        return await _known(ask, lambda ask: self._desk.lock(ask, seconds))
+        return await self._known(ask, lambda ask: self._desk.lock(ask, seconds))
 
     async def unlock(self, ask: Ask) -> Outcome:
-        return await _known(ask, self._desk.unlock)
+        return await self._known(ask, self._desk.unlock)
 
     async def freeze(self, ask: Ask, until: float) -> Outcome:
-        return await _known(ask, lambda ask: self._desk.freeze(ask, until))
+        return await self._known(ask, lambda ask: self._desk.freeze(ask, until))
 
     async def unfreeze(self, ask: Ask) -> Outcome:
-        return await _known(ask, self._desk.unfreeze)
+        return await self._known(ask, self._desk.unfreeze)
 
-
-async def _known(ask: Ask, do: Callable[[Ask], Awaitable[Outcome]]) -> Outcome:
-    """There is one environment to release to; a misspelt one must not be made."""
-    if ask.environment != PRODUCTION:
-        words = f"There is no environment {ask.environment[:40]!r} to release to."
-        return refused("unknown_environment", words, f"/status {PRODUCTION}")
-    return await do(ask)
+    async def _known(self, ask: Ask, do: Callable[[Ask], Awaitable[Outcome]]) -> Outcome:
+        """A misspelt environment must not be made: there are those that the policy names, and two that are always."""
+        names = (await self._ground.policies.held(ask.project)).effective.environments
+        if ask.environment not in names:
+            words = (
+                f"There is no environment {ask.environment[:40]!r} to release to; there are {', '.join(sorted(names))}."
+            )
+            return refused("unknown_environment", words, f"/status {PRODUCTION}")
+        return await do(ask)

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Literal
 
 from bot.models import Project
-from bot.policy.rules import Objection
+from bot.policy import Objection
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class Actor:
     kind: Literal["person", "bot"]
     how: Literal["comment", "check", "api", "cli", "clock"]
     via_app: int | None = None
+    agent: bool = False  # the policy declares it, by its number
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Ask:
     comment_id: int | None = None
     comment_hash: str | None = None
     accept_schema: bool = False
+    confirm: bool = False  # the second of two commands
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

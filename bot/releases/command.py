@@ -33,7 +33,7 @@ async def prepare(ground: Ground, ask: Ask, release: Release, artifact: Artifact
     now = ground.clock()
     line = entry("release.command", ask, release, now, after={"command": command, "try": tries})
     await ground.store.write(releases.note_command, release.id, {"tries": tries, "began_at": now}, line)
-    launch = ground.launch(ask.project, release.id, artifact)
+    launch = await ground.launch(ask.project, release, artifact)
     limits = dataclasses.replace(launch.limits, seconds=ground.settings.build_seconds)
     await ground.runner.run(dataclasses.replace(launch, limits=limits), command, log)
     await ground.store.write(releases.note_command, release.id, {"ended_at": ground.clock()})

@@ -12,10 +12,12 @@ from typing import Any
 from bot import errands
 from bot.audit import Entry, Ruling
 from bot.github import GitHub, Repository
-from bot.hosts import production_label
+from bot.hosts import environment_label
 from bot.models import Environment, Project, Release, Stage
-from bot.permissions import role_of
-from bot.policy import ROLLBACK, Facts, Objection, Stop, Stops, digest, judge
+from bot.permissions import role_of, teams_of
+from bot.permissions.policies import Policies
+from bot.policy import ROLLBACK, Facts, Objection, Stop, Stops, judge
+from bot.policy.terms import Effective
 from bot.releases.ask import Ask, Outcome, refused
 from bot.releases.verdict import Watch
 from bot.settings import Settings
@@ -25,6 +27,7 @@ from runners.base import Artifact, Gone, Instance, Launch, Limits, Router, Runne
 from runners.base.logs import FileLog, end_of
 
 PRODUCTION = "production"
+WATCHED = ("interval", "fail_after", "min_samples", "window")  # fields of a policy's `health` and of `Watch`
 LEASE_SECONDS = 60.0  # beyond what a start may take; a killed process keeps others waiting no longer
 LOG_LINES = 30  # of evidence
 
@@ -40,15 +43,26 @@ class Ground:
     router: Router
     clock: Callable[[], float]
     watch: Watch
+    policies: Policies
 
     def repository(self, project: Project) -> Repository:
         return self.github.repository(project.installation_id, project.id, project.full_name)
 
-    def host(self, project: Project) -> str:
-        return f"{production_label(project.owner, project.name)}.{self.settings.preview_domain}"
+    def host(self, project: Project, environment: str) -> str:
+        label = environment_label(environment, project.owner, project.name)
+        return f"{label}.{self.settings.preview_domain}"
 
-    def url(self, project: Project) -> str:
-        return self.settings.preview_url(production_label(project.owner, project.name))
+    def url(self, project: Project, environment: str) -> str:
+        return self.settings.preview_url(environment_label(environment, project.owner, project.name))
+
+    async def watching(self, project: Project, environment: str) -> Watch:
+        """How releases there are watched: as the policy says, else as it is usual."""
+        effective = (await self.policies.held(project)).effective
+        health, decided = effective.terms(environment).health, effective.decided
+        told = {
+            name: getattr(health, name) for name in WATCHED if f"environments.{environment}.health.{name}" in decided
+        }
+        return dataclasses.replace(self.watch, **told)
 
     def log_path(self, release: str) -> Path:
         return self.settings.home.absolute() / "logs" / f"{release}.log"
@@ -77,20 +91,28 @@ class Ground:
 
     async def deployer(self, ask: Ask, env: Environment) -> Outcome | None:
         """Why somebody may not change what serves, whatever keeps promotions away; None: they may."""
-        role = await role_of(self.repository(ask.project), ask.actor.login, ask.actor.id)
-        person = ask.actor.kind == "person" and ask.actor.via_app is None
-        standing = stops(env, held=False, now=self.clock())
-        found = Facts(ask.environment, ask.actor.id, ask.actor.login, person, actor_role=role, stops=standing)
-        objections = judge(found, ROLLBACK)
+        repository = self.repository(ask.project)
+        role, held = await asyncio.gather(
+            role_of(repository, ask.actor.login, ask.actor.id), self.policies.held(ask.project)
+        )
+        found = dataclasses.replace(
+            asker(ask, held.effective, stops(env, held=False, now=self.clock())), actor_role=role, verb="rollback"
+        )
+        teams = await teams_of(repository, ask.actor.login, found.terms.deployers)
+        objections = judge(dataclasses.replace(found, actor_teams=teams), ROLLBACK)
         return objected(objections) if objections else None
 
-    def launch(self, project: Project, release: str, artifact: Artifact) -> Launch:
+    async def launch(self, project: Project, release: Release, artifact: Artifact) -> Launch:
         """Nothing of a preview's environment: it must not know that it was one."""
+        name, effective = release.environment, (await self.policies.held(project)).effective
+        path = effective.terms(name).health.path
+        if path is not None:
+            artifact = dataclasses.replace(artifact, plan={**artifact.plan, "health": path})
         limits = Limits(
             memory=self.settings.memory_mb * 1024 * 1024, cpus=self.settings.cpus, seconds=self.settings.start_seconds
         )
-        env = {"SLIPWAY": "1", "SLIPWAY_ENVIRONMENT": PRODUCTION, "SLIPWAY_URL": self.url(project)}
-        return Launch(release, artifact, env, limits)
+        env = {"SLIPWAY": "1", "SLIPWAY_ENVIRONMENT": name, "SLIPWAY_URL": self.url(project, name)}
+        return Launch(release.id, artifact, env, limits)
 
     def target(self, release: str, artifact: Artifact, instance: Instance | None) -> Target:
         if instance is not None:
@@ -113,7 +135,7 @@ class Ground:
             with contextlib.suppress(Gone):
                 if await self.runner.healthy(warm):
                     return warm
-        return await self.runner.start(self.launch(project, release.id, artifact), self.log(release.id))
+        return await self.runner.start(await self.launch(project, release, artifact), self.log(release.id))
 
     async def serve(
         self,
@@ -125,14 +147,15 @@ class Ground:
         **how: Any,
     ) -> Release | environments.No:
         """The only switch: routes and rows in one transaction, then the router.  The former goes on running."""
-        now, host = self.clock(), self.host(ask.project)
+        watch = await self.watching(ask.project, ask.environment)
+        now, host = self.clock(), self.host(ask.project, ask.environment)
         target = self.target(release.id, artifact, instance)
         change = releases.Switch(
             lease=lease,
             routes={host: target.as_json()},
             instance=instance.as_json() if instance else None,
             errands=(
-                (errands.watch(release.id, 0), now + self.watch.interval),
+                (errands.watch(release.id, 0), now + watch.interval),
                 (errands.settle(ask.project.id, ask.environment, release.id), 0.0),
             ),
             asked_on=ask.number,
@@ -151,7 +174,9 @@ class Ground:
 
     async def done(self, ask: Ask, release: Release, words: str) -> Outcome:
         took = (release.live_at or self.clock()) - ask.received_at
-        return Outcome(done=True, words=words, release=release.id, url=self.url(ask.project), seconds=took)
+        return Outcome(
+            done=True, words=words, release=release.id, url=self.url(ask.project, ask.environment), seconds=took
+        )
 
     async def told(self, ask: Ask, release: Release) -> Outcome:
         """What became of a release that this very delivery made before it was tried again."""
@@ -159,6 +184,20 @@ class Ground:
             failure = release.failure or {}
             return refused(str(failure.get("reason_code", "health_failed")), str(failure.get("message", "It failed.")))
         return await self.done(ask, release, f"{ask.environment} serves `{release.sha[:7]}`.")
+
+
+def asker(ask: Ask, effective: Effective, standing: Stops) -> Facts:
+    """What is known of a question before anybody is asked."""
+    actor = ask.actor
+    return Facts(
+        ask.environment,
+        actor.id,
+        actor.login,
+        actor.kind == "person" and actor.via_app is None,
+        stops=standing,
+        policy=effective,
+        actor_agent=actor.agent,
+    )
 
 
 def entry(what: str, ask: Ask, release: Release, now: float, rules: Sequence[str] = (), **more: Any) -> Entry:
@@ -176,7 +215,6 @@ def entry(what: str, ask: Ask, release: Release, now: float, rules: Sequence[str
         comment_hash=ask.comment_hash,
         shas=shas,
         artifact=release.artifact,
-        policy_digest=digest(rules) if rules else None,
         verdict=[Ruling(rule, allowed=True) for rule in rules],
         **more,
     )

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 
-from bot import errands
-from bot.errors import GitHubDown, GitHubRefused, SourceUnavailable
-from bot.github import Repository
 from bot.models import Deployment, Release
-from bot.permissions import facts
-from bot.policy import RULES, Facts, Objection, Unknown, judge
+from bot.policy import RULES
 from bot.releases.ask import Ask, Outcome, refused
 from bot.releases.command import prepare
-from bot.releases.ground import LEASE_SECONDS, NO_WORDS, Ground, entry, objected, stops
+from bot.releases.ground import LEASE_SECONDS, NO_WORDS, Ground, entry
+from bot.releases.judge import Judge, helped
 from bot.releases.schema import WARNING, destructive, told, words
 from bot.sources import Sources
-from bot.store import deliveries, environments, releases
+from bot.store import environments, leaves, releases
 from runners.base import Artifact, Failed, Instance, RunFailed, StartFailed
 
-PATIENCE_SECONDS = 1.5  # for a first comment that is on its way
-_REVOKED = Objection(
-    "revoked", "revoked", "What was shown was revoked: it must not run again.", "revoked", "not revoked", "Push a fix."
-)
 RULES_ASKED = tuple(rule.__name__ for rule in RULES)
 
 
@@ -30,21 +22,21 @@ class Promote:
     """Resolve what was displayed, judge it now, start it beside what serves, switch."""
 
     def __init__(self, ground: Ground, sources: Sources) -> None:
-        self._ground, self._sources, self._store = ground, sources, ground.store
+        self._ground, self._store, self._judge = ground, ground.store, Judge(ground, sources)
 
     async def __call__(self, ask: Ask) -> Outcome:
         """Do it, or say why not.  Raises TryLater when GitHub asks for patience."""
         known = await self._store.read(releases.of_delivery, ask.guid)
         if known is not None and not known.state.pending:
             return await self._ground.told(ask, known)
-        shown, no, merge = await self._judged(ask)
+        judged = await self._judge(ask)
+        shown, no = judged.shown, judged.no
         artifact = await self._ground.artifact(shown.artifact if shown else None)
         if no is None and artifact is None:
             again = "Push a commit, or open a new pull request, and promote its preview."
             no = refused("not_kept", "What was shown has been removed, and production never builds anything.", again)
-        if merge and no is not None and [one.reason_code for one in no.objections] == ["merge_differs"]:
-            show = errands.merge(ask.project.id, ask.number or 0, merge)
-            await self._store.write(deliveries.send, show, self._ground.clock())
+        if no is not None and no.objections:
+            await self._store.write(helped, ask, judged, self._ground.clock())
         if no is not None or shown is None or artifact is None:
             if known is not None:  # it was allowed before we were killed, and is not any more
                 await self._fail(ask, known, no)
@@ -53,7 +45,7 @@ class Promote:
         if lease is None:
             return refused("busy", f"Somebody else is releasing to {ask.environment} now.", "Try again in a moment.")
         try:
-            return await self._release(ask, shown, artifact, lease)
+            return await self._release(ask, shown, judged.policy, artifact, lease)
         finally:
             await asyncio.shield(self._store.write(environments.give_back, lease))
 
@@ -66,10 +58,10 @@ class Promote:
 
     async def plan(self, ask: Ask) -> Outcome:
         """What a promotion would be told now; nothing is done."""
-        shown, no, _merge = await self._judged(ask)
-        if no is not None or shown is None:
-            return no or refused("not_displayed", "Nothing was shown.")
-        return Outcome(done=True, words=f"`{shown.sha[:7]}` may be promoted to {ask.environment}.")
+        judged = await self._judge(ask)
+        if judged.no is not None or judged.shown is None:
+            return judged.no or refused("not_displayed", "Nothing was shown.")
+        return Outcome(done=True, words=f"`{judged.shown.sha[:7]}` may be promoted to {ask.environment}.")
 
     async def abandon(self, guid: str, reason: str) -> None:
         """The last try of a delivery failed by a fault of ours: what it had begun ends, nobody waits for it."""
@@ -79,57 +71,9 @@ class Promote:
             failure = {"reason_code": "internal", "message": reason}
             await self._store.write(releases.abandon, row.id, failure, now)
 
-    async def _judged(self, ask: Ask) -> tuple[Deployment | None, Outcome | None, str | None]:
-        """What was shown, what speaks against it, and the commit of the merge if there is one."""
-        if ask.number is None:
-            return None, refused("not_displayed", "A promotion starts from a pull request."), None
-        shown = await self._shown(ask, ask.number)
-        env, held = await self._store.read(
-            environments.standing_of, ask.project.id, ask.environment, shown.artifact if shown else None
-        )
-        repository, now = self._ground.repository(ask.project), self._ground.clock()
-        found = await facts(
-            repository,
-            ask.project.id,
-            ask.number,
-            environment=ask.environment,
-            actor_id=ask.actor.id,
-            actor_login=ask.actor.login,
-            actor_person=ask.actor.kind == "person" and ask.actor.via_app is None,
-            displayed_sha=shown.sha if shown else None,
-            stops=stops(env, held, now),
-        )
-        if found.state == "merged" and shown is not None:
-            found = dataclasses.replace(found, merged_same=await self._same(ask, repository, found, shown))
-        gone = shown is not None and await self._store.read(
-            environments.revoked, ask.project.id, ask.environment, shown.artifact or ""
-        )
-        objections = (*judge(found), *_other_target(ask, shown), *((_REVOKED,) if gone else ()))
-        return shown, objected(objections) if objections else None, found.merge_sha
-
-    async def _shown(self, ask: Ask, number: int) -> Deployment | None:
-        """What was displayed when the command was received; GitHub's answer to a comment may be on its way to us."""
-        deadline = self._ground.clock() + PATIENCE_SECONDS
-        while True:
-            seen = self._store.changed
-            shown = await self._store.read(releases.displayed, ask.project.id, number, ask.received_at, ask.target)
-            left = deadline - self._ground.clock()
-            if shown is not None or left <= 0 or not await self._store.read(releases.untold, ask.project.id, number):
-                return shown
-            await self._store.wait_changed(seen, left)
-
-    async def _same(self, ask: Ask, repository: Repository, found: Facts, shown: Deployment) -> bool | Unknown:
-        """Whether what was merged has the files that people saw."""
-        if found.merge_sha is None or shown.tree is None:
-            return Unknown("GitHub names no merge commit")
-        try:
-            token = await repository.git_token()
-            merged = await self._sources.fetch(ask.project.id, ask.project.full_name, found.merge_sha, token)
-        except (GitHubDown, GitHubRefused, SourceUnavailable) as error:
-            return Unknown(str(error))
-        return merged.tree_hash == shown.tree
-
-    async def _release(self, ask: Ask, shown: Deployment, artifact: Artifact, lease: environments.Lease) -> Outcome:
+    async def _release(
+        self, ask: Ask, shown: Deployment, policy: str, artifact: Artifact, lease: environments.Lease
+    ) -> Outcome:
         ground = self._ground
         wanted = Release(
             delivery=ask.guid,
@@ -155,18 +99,27 @@ class Promote:
             instance = await ground.start(ask.project, release, artifact)
         except (RunFailed, StartFailed) as error:
             return await self._unfit(ask, release, error, ran=artifact.the_plan().release is not None)
-        return await self._switch(ask, release, artifact, instance, lease)
+        return await self._switch(ask, release, artifact, instance, lease, policy)
 
     async def _switch(
-        self, ask: Ask, release: Release, artifact: Artifact, instance: Instance | None, lease: environments.Lease
+        self,
+        ask: Ask,
+        release: Release,
+        artifact: Artifact,
+        instance: Instance | None,
+        lease: environments.Lease,
+        policy: str,
     ) -> Outcome:
         ground, serves = self._ground, False
         try:
             destroys = (release.watch or {}).get("destroys", [])
             after = {"destroys": destroys} if destroys else {}
-            line = entry("release.live", ask, release, ground.clock(), RULES_ASKED, after=after)
+            line = entry("release.live", ask, release, ground.clock(), RULES_ASKED, after=after, policy_digest=policy)
             switched = await ground.serve(ask, release, lease, artifact, instance, entry=line)
             serves = isinstance(switched, Release)
+            if serves and ask.confirm and ask.number is not None:
+                about = (ask.project.id, ask.number, release.sha, ask.environment, ask.actor.id)
+                await self._store.write(leaves.used, *about, ground.clock())
         finally:
             if instance is not None and not serves:
                 await asyncio.shield(ground.undo(release.id, instance))
@@ -201,12 +154,3 @@ class Promote:
         after = {"reason_code": failure["reason_code"]}
         line = entry("release.failed", ask, release, now, after=after)
         await self._store.write(releases.fail, release.id, failure, line, now)
-
-
-def _other_target(ask: Ask, shown: Deployment | None) -> tuple[Objection, ...]:
-    """A target that the command names must be the one that was displayed."""
-    if ask.target is None or shown is None or ask.target == shown.id or shown.sha.startswith(ask.target.lower()):
-        return ()
-    words = f"My comment showed {shown.sha[:7]} when you wrote this, not {ask.target[:40]}."
-    again = f"/promote {ask.environment} {shown.sha[:7]}"
-    return (Objection("target", "not_displayed", words, shown.sha[:7], ask.target[:40], again),)

@@ -164,6 +164,9 @@ class Rollback:
         ground, serves = self._ground, False
         passed = told(destructive(way.current, way.target))
         after = way.seen | ({"accepted_schema": passed} if passed else {})
+        policy = (await ground.policies.held(ask.project)).effective.digest
+        now = ground.clock()
+        line = entry("release.rolled_back", ask, release, now, way.rules, after=after, policy_digest=policy)
         try:
             switched = await ground.serve(
                 ask,
@@ -171,7 +174,7 @@ class Rollback:
                 lease,
                 artifact,
                 instance,
-                entry=entry("release.rolled_back", ask, release, ground.clock(), way.rules, after=after),
+                entry=line,
                 leaves=way.current.id,
                 former=way.left,
                 failure=way.failure,

@@ -49,9 +49,9 @@ class Upkeep:
         if instance is None:
             return
         target = ground.target(release, artifact, instance)
-        routes = {ground.host(project): target.as_json()}
+        routes = {ground.host(project, row.environment): target.as_json()}
         if await self._store.write(releases.revived, release, instance.as_json(), routes):
-            await ground.router.point(ground.host(project), target)
+            await ground.router.point(ground.host(project, row.environment), target)
         else:
             await ground.runner.stop(instance)
 

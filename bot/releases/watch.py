@@ -15,7 +15,7 @@ from bot.models import Project, Release, Stage
 from bot.releases.ask import Ask
 from bot.releases.ground import LOG_LINES, Ground, entry
 from bot.releases.rollback import SLIPWAY, Rollback
-from bot.releases.verdict import OK, UNKNOWN, Seen, figures, figures_of, look, reason, verdict
+from bot.releases.verdict import OK, UNKNOWN, Seen, Watch, figures, figures_of, look, reason, verdict
 from bot.store import environments, projects, releases, traffic
 from runners.base import Instance, RunnerError, Traffic
 
@@ -36,8 +36,9 @@ class Vigil:
         project = await self._store.read(projects.project, row.project_id) if row else None
         if row is None or project is None:
             return
+        watch = await self._ground.watching(project, row.environment)
         seen, gone = await self._see(row)
-        now, watch = self._ground.clock(), self._ground.watch
+        now = self._ground.clock()
         sample = (now, look(watch, seen), seen.figures())
         after = [(errands.watch(release, n + 1), now + watch.interval)]
         if gone:
@@ -47,7 +48,7 @@ class Vigil:
             return
         stage = verdict(watch, (row.watch or {})["samples"], now - (row.live_at or now))
         if stage is Stage.FAILED:
-            await self._failed(project, row)
+            await self._failed(project, row, watch)
         elif stage is not None:
             await self._conclude(project, row, stage)
 
@@ -88,8 +89,8 @@ class Vigil:
         path = (row.plan or {}).get("health", "/")
         return f"{path} does not answer well" if instance.id in running else GONE
 
-    async def _failed(self, project: Project, row: Release) -> None:
-        failure = await self._evidence(row)
+    async def _failed(self, project: Project, row: Release, watch: Watch) -> None:
+        failure = await self._evidence(row, watch)
         if row.kind == "rollback":
             failure["message"] = f"{failure['message']} It is what was rolled back to, so nothing more is tried."
             await self._page(project, row, failure)
@@ -99,7 +100,7 @@ class Vigil:
             failure["message"] = f"{failure['message']} {outcome.words}"
             await self._page(project, row, failure)
 
-    async def _evidence(self, row: Release) -> dict[str, Any]:
+    async def _evidence(self, row: Release, watch: Watch) -> dict[str, Any]:
         told = row.watch or {}
         samples, log = told.get("samples", []), ""
         usual = figures(Traffic.from_json(told.get("before") or {}))
@@ -110,7 +111,7 @@ class Vigil:
         return {
             "reason_code": "rolled_back",
             "step": "watch",
-            "message": f"{row.sha[:7]} {reason(self._ground.watch, samples)}.",
+            "message": f"{row.sha[:7]} {reason(watch, samples)}.",
             "samples": samples[-EVIDENCE:],
             "figures": {**figures_of(samples[-1]), **({"before": usual} if usual else {})},
             "log": "\n".join(log.splitlines()[-LOG_LINES:]),

@@ -89,6 +89,18 @@ def begin_answer(
     return None, True
 
 
+def count_machine(session: Session, lane: str, ident: str, now: float, most: int, span: float) -> bool:
+    """Note a machine's command on a pull request (`lane`).  False: there were `most` within `span` seconds."""
+    key, first, after = f"machine:{lane}:{ident}", f"machine:{lane}:", f"machine:{lane};"
+    if session.get(Effect, key) is not None:
+        return True
+    recent = select(func.count()).where(col(Effect.key) >= first, col(Effect.key) < after)
+    if session.exec(recent.where(col(Effect.asked_at) > now - span)).one() >= most:
+        return False
+    session.add(Effect(key=key, asked_at=now))
+    return True
+
+
 class TooMany(Exception):
     """Enough has been answered on this pull request for now."""
 
@@ -121,14 +133,17 @@ def kept(session: Session, now: float) -> set[tuple[int, int]]:
     return {(row.project_id, row.number) for row in rows}
 
 
-def cancel(session: Session, deployment: str, words: str, now: float) -> bool:
+def cancel(
+    session: Session,
+    deployment: str,
+    words: str,
+    now: float,
+    *,
+    reason_code: str = "cancelled",
+    next: str = "Comment /redeploy to build it again, or push.",  # noqa: A002  (the word of refusals)
+) -> bool:
     """Stop what is being worked on.  False: it had ended."""
-    failure = {
-        "reason_code": "cancelled",
-        "step": "cancel",
-        "message": words,
-        "hint": "Comment /redeploy to build it again, or push.",
-    }
+    failure = {"reason_code": reason_code, "step": "cancel", "message": words, "hint": next}
     return deployments.advance(session, deployment, State.CANCELLED, words, now, failure=failure)
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from bot import errands
 from bot.audit import Entry
 from bot.errands import look
 from bot.models import Build, Deployment, Project, PullRequest, Route, State
-from bot.store import audit, deliveries, projects, retention
+from bot.store import audit, deliveries, gates, projects, retention
 from bot.store.rows import set_route
 
 SERVING = (State.LIVE, State.ASLEEP)
@@ -41,6 +42,7 @@ def note_pull(session: Session, project: Project, pull: PullRequest, now: float)
         pull.changes = 1
         session.add(pull)
         return kept, pull
+    row.pusher_id = pull.pusher_id or row.pusher_id
     if not pull.updated_at or pull.updated_at >= row.updated_at:
         if pull.updated_at == row.updated_at and any(getattr(row, each) != getattr(pull, each) for each in _SHOWN):
             _look_again(session, pull, now)
@@ -101,6 +103,8 @@ def begin(session: Session, guid: str, pull: PullRequest, sha: str, now: float) 
         )
         session.add(row)
         audit.of_preview(session, "preview.accepted", row, now, guid=guid)
+        gates.ask(session, row.project_id, sha, row.id, now)
+        deliveries.send(session, errands.policy(row.project_id, pull.number, guid), now)
     held = session.get_one(PullRequest, (pull.project_id, pull.number))
     held.displayed, held.changes = row.id, held.changes + 1
     session.add(held)
@@ -126,6 +130,7 @@ def advance(session: Session, deployment: str, state: State, words: str, now: fl
         row.ended_at = now
         by = None if state is State.CANCELLED else row.delivery
         audit.of_preview(session, f"preview.{state.value}", row, now, guid=by)
+        gates.ask(session, row.project_id, row.sha, f"{row.id}:{state.value}", now)
     session.add(row)
     _refresh_pages(session, row)
     _changed(session, row)
@@ -158,6 +163,7 @@ def go_live(
         set_route(session, host, target["deployment"], target)
     served = {"replaced": [old.id for old in former], "artifacts": [old.artifact for old in former]}
     audit.of_preview(session, "preview.live", row, now, guid=row.delivery, before=served, hosts=sorted(routes))
+    gates.ask(session, row.project_id, row.sha, f"{row.id}:live", now)
     _changed(session, row)
     return left + former
 

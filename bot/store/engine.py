@@ -19,8 +19,8 @@ _PRAGMAS = (
     "synchronous = FULL",  # a commit survives a power cut
     "journal_size_limit = 67108864",  # bytes
 )
-# The books are only added to.  A batch migration, which rebuilds a table, drops its triggers without a word, so
-# they are made sure of after each one.  The last of them also stops REPLACE, which fires no DELETE trigger.
+# The books and the ledger are only added to.  A batch migration, which rebuilds a table, drops its triggers without a
+# word, so they are made sure of after each one.  The last of each also stops REPLACE, which fires no DELETE trigger.
 GUARDS = {
     "audit_entry_update": "BEFORE UPDATE ON audit_entry BEGIN SELECT RAISE(ABORT, 'the books are never changed'); END",
     "audit_entry_delete": (
@@ -29,6 +29,16 @@ GUARDS = {
     "audit_entry_insert": (
         "BEFORE INSERT ON audit_entry WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM audit_entry)"
         " BEGIN SELECT RAISE(ABORT, 'the books only grow at their end'); END"
+    ),
+    "ledger_entry_update": (
+        "BEFORE UPDATE ON ledger_entry BEGIN SELECT RAISE(ABORT, 'the ledger is never changed'); END"
+    ),
+    "ledger_entry_delete": (
+        "BEFORE DELETE ON ledger_entry BEGIN SELECT RAISE(ABORT, 'nothing is removed from the ledger'); END"
+    ),
+    "ledger_entry_insert": (
+        "BEFORE INSERT ON ledger_entry WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM ledger_entry)"
+        " BEGIN SELECT RAISE(ABORT, 'the ledger only grows at its end'); END"
     ),
 }
 

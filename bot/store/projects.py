@@ -51,10 +51,3 @@ def pulls_of_branch(session: Session, project_id: int, branch: str) -> list[int]
 def pulls_of_head(session: Session, project_id: int, sha: str) -> list[int]:
     query = select(PullRequest.number).where(PullRequest.project_id == project_id, PullRequest.state == "open")
     return list(session.exec(query.where(PullRequest.head_sha == sha)))
-
-
-def note_agent(session: Session, project_id: int, number: int, name: str, why: str) -> None:
-    pull = session.get_one(PullRequest, (project_id, number))
-    if (pull.agent, pull.agent_why) != (name, why):
-        pull.agent, pull.agent_why, pull.changes = name, why, pull.changes + 1
-        session.add(pull)

@@ -339,6 +339,12 @@ def running(session: Session) -> set[str]:
     return starting | {row.instance["id"] for row in rows if row.instance}
 
 
+def verified_in(session: Session, project_id: int, artifact: str | None) -> frozenset[str]:
+    """Environments where this very artifact was verified."""
+    query = select(Release.environment).where(Release.project_id == project_id, Release.artifact == (artifact or ""))
+    return frozenset(session.exec(query.where(Release.state == Stage.VERIFIED)))
+
+
 def of_pull(session: Session, project_id: int, number: int) -> list[Release]:
     """Releases of what a pull request showed, the oldest first."""
     query = select(Release).where(Release.project_id == project_id, Release.number == number)

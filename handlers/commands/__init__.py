@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from handlers.commands import (
+    ack,
+    approve,
+    budget,
     cancel,
     freeze,
     help,  # noqa: A004  (the command's name)
@@ -10,6 +13,7 @@ from handlers.commands import (
     keep,
     lock,
     logs,
+    override,
     plan,
     preview,
     promote,
@@ -34,7 +38,11 @@ COMMANDS: dict[str, Spoken] = {
     "cancel": cancel,
     "keep": keep,
     "plan": plan,
+    "budget": budget,
     "promote": promote,
+    "approve": approve,
+    "ack": ack,
+    "override": override,
     "rollback": rollback,
     "revoke": revoke,
     "hold": hold,

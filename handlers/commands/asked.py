@@ -13,11 +13,13 @@ from bot.audit import Entry, Ruling
 from bot.errands import Errand
 from bot.errors import SlipwayError
 from bot.github import Repository
-from bot.models import Project, PullRequest
-from bot.policy import Objection, Role
+from bot.models import Leave, Project, PullRequest
+from bot.permissions import role_of
+from bot.policy import Objection, Role, Unknown
 from bot.releases.ask import Actor, Ask, Outcome
 from bot.service import Service
 from bot.slash import Command
+from bot.store import leaves
 
 _SPAN = re.compile(r"([0-9]{1,5})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -85,6 +87,7 @@ class Asked:
             comment_id=self.comment_id,
             comment_hash=self.comment_hash,
             accept_schema="accept-schema" in self.command.flags,
+            confirm="confirm" in self.command.flags,
         )
 
     def entry(self, what: str, at: float, **more: Any) -> Entry:
@@ -102,10 +105,38 @@ class Asked:
             **more,
         )
 
+    async def role(self) -> Role:
+        """What the person may do here now; nothing when GitHub does not say."""
+        found = await role_of(self.repository, self.actor.login, self.actor.id)
+        return Role.NONE if isinstance(found, Unknown) else found
+
+    def leave(self, kind: str, what: str, sha: str, words: str, seconds: float | None = None) -> Answer:
+        """A person's word for one commit, with its line in the books.  `seconds`: how long it holds."""
+        now = self.service.clock()
+        given = Leave(
+            project_id=self.project.id,
+            number=self.pull.number,
+            kind=kind,
+            what=what,
+            sha=sha,
+            by_id=self.actor.id,
+            by_login=self.actor.login,
+            reason=self.flag("reason"),
+            at=now,
+            until=now + seconds if seconds is not None else None,
+        )
+        entry = self.entry(
+            f"leave.{kind}",
+            now,
+            after={"what": what, "commit": sha, "until": int(given.until) if given.until else None},
+        )
+        return Answer(True, words=words, apply=lambda session: leaves.give(session, given, entry, now))
+
     @property
     def asked(self) -> dict[str, Any]:
         """What an errand carries, so that who ends the work can answer."""
-        return {"comment": self.comment_id, "ident": self.ident, "by": self.actor.login}
+        person = self.actor.kind == "person"
+        return {"comment": self.comment_id, "ident": self.ident, "by": self.actor.login, "person": person}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
-"""Stops all promotions for some time: `/freeze production --for=2d --reason=words`, or `--until=2027-01-04T08:00Z`."""
+"""Stops all promotions, or an agent: `/freeze production --for=2d --reason=words`, `/freeze agent:login ...`."""
 
 from __future__ import annotations
 
 import datetime as dt
 
 from bot.policy import Role
+from handlers.commands import agent_freeze
 from handlers.commands.asked import Answer, Asked, Misused, Right, of, span
 
 USAGE = "/freeze production --for=2d --reason=words"
@@ -12,6 +13,9 @@ RIGHT = Right(Role.MAINTAIN, people=True)
 
 
 async def run(asked: Asked) -> Answer:
+    if agent_freeze.meant(asked):
+        ends = asked.flag("for") or asked.flag("until")
+        return await agent_freeze.freeze(asked, _until(asked) if ends else None)
     name = asked.environment(USAGE)
     asked.words(1, 1, USAGE)
     if not asked.flag("reason"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.messages.commands import status
 from bot.policy import Role
-from bot.store import commands, deployments
+from bot.store import agents, commands, deployments
 from handlers.commands.asked import Answer, Asked, Right
 
 RIGHT = Right(Role.READ)
@@ -18,4 +18,6 @@ async def run(asked: Asked) -> Answer:
     shown = [one for one in every if not only or one[0].name in only]
     newest, serving = (standing.newest, standing.serving) if standing else (None, None)
     url = asked.service.previews.url(asked.project, pull)
-    return Answer(True, status(pull, newest, serving, url, shown, asked.service.clock()))
+    now = asked.service.clock()
+    frozen = await store.read(agents.frozen, asked.project.id, now)
+    return Answer(True, status(pull, newest, serving, url, shown, now, frozen))

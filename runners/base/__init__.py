@@ -157,6 +157,16 @@ class Instance(_Record):
     port: int
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reading:
+    """What an instance has used, as its backend counts it."""
+
+    cpu_seconds: float  # of all its processes, also those that have ended, since its life began
+    memory: int  # bytes, now
+    disk: int  # bytes that it alone keeps, now
+    life: str = ""  # names one life of the counter: in another one it began at nothing
+
+
 class Log(Protocol):
     """Where a step's output goes, line by line; called from any thread."""
 
@@ -203,6 +213,9 @@ class Runner(Protocol):
 
     async def logs(self, instance: Instance, lines: int = 200) -> str:
         """The end of what it printed."""
+
+    async def usage(self, instance: Instance) -> Reading | None:
+        """What it has used.  None: it runs no more, or the backend can't tell."""
 
     async def forget(self, artifact: Artifact) -> None:
         """Remove what a build left, when nothing points at it any more."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 _MOST = 128 * 1024  # characters of the log's end that are looked at
 _LONGEST = 300  # characters of a message
+_KIND_LINES = 60  # of the end, where the class of a failure is looked for
 _FOREIGN = re.compile(r"(^|/)(node_modules|site-packages|dist-packages|\.?venv)(/|$)|^[<\[]|^node:")
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]"
@@ -46,6 +47,39 @@ def locate(log: str, *, top: tuple[str, ...] = ("/app",), cwd: str = ".") -> Fau
         if fault:
             message = " ".join(fault.message.split())
             return fault._replace(message=message[: _LONGEST - 1] + "…" if len(message) > _LONGEST else message)
+    return None
+
+
+# What a failure is called, by the first of these that fits: a name that its language, its tool or we gave it.
+_KINDS: tuple[tuple[re.Pattern[str], str | None], ...] = tuple(
+    (re.compile(pattern), name)
+    for pattern, name in (
+        (r"ran out of memory|JavaScript heap out of memory|Cannot allocate memory|OOMKilled", "OutOfMemory"),
+        (r"No space left on device|ENOSPC|disk is full", "DiskFull"),
+        (r"EADDRINUSE|(?i:address already in use)|which is taken", "AddressInUse"),
+        (r"\b(TS\d{3,5})\b", None),
+        (r"^(?:Uncaught )?(?:[a-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning))\b(?::| \[|$)", None),
+        (r"^npm (?:error|ERR!) code (E[A-Z0-9]+)$", None),
+        (r"not in the package registry|No solution found when resolving|(?i:could not find a version)", "Unresolvable"),
+        (r"(?i:failed to resolve import|could not resolve|can't resolve)", "UnresolvedImport"),
+        (r"imports \S+, which is not there", "UnresolvedImport"),
+        (r"(?:command )?not found$", "CommandNotFound"),
+        (r"(?i:dockerfile parse error|failed to solve|returned a non-zero code)", "DockerBuild"),
+        (r"(?i:timed out|took longer than|no answer within|did not answer)", "Timeout"),
+    )
+)
+
+
+def kind(message: str, log: str = "") -> str | None:
+    """The class of a failure, as agents compare it: ModuleNotFoundError, TS2304, E404, OutOfMemory.  None: unknown.
+
+    What was made out as the fault is asked before the log, and of the log its last lines first."""
+    lines = [message, *reversed(clean(log[-_MOST:]).splitlines()[-_KIND_LINES:])]
+    for line in lines:
+        for pattern, name in _KINDS:
+            found = pattern.search(line[:1000].strip())
+            if found:
+                return name or found[1]
     return None
 
 

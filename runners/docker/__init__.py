@@ -20,12 +20,14 @@ from runners.base import (
     Launch,
     Limits,
     Log,
+    Reading,
     RunFailed,
     Source,
     StartFailed,
 )
 from runners.base.failures import locate
 from runners.base.folders import Folders, remove
+from runners.base.sizes import Sizes
 from runners.docker.berths import Berth, Berths, Shape
 from runners.docker.doors import Doors
 from runners.docker.engine import Engine, Refused, address
@@ -35,6 +37,7 @@ from runners.docker.layers import Layers
 from runners.docker.mounts import Overlays
 from runners.docker.places import PORT, port_of, running, wished
 from runners.docker.pool import Pool
+from runners.docker.stats import reading
 from runners.health import Unhealthy, healthy
 from runners.isolation import to_end
 
@@ -67,6 +70,7 @@ class DockerRunner:
         self._berths = Berths(self._engine, self._folders, self._overlays, self._certificates)
         self._pool = Pool(self._engine, self._berths, spares)
         self._shapes: dict[str, Shape] = {}  # of what we started: a spare goes with the last of its shape
+        self._sizes = Sizes()
         self._swept: asyncio.Task[None] | None = None
 
     async def ready(self) -> None:
@@ -197,6 +201,18 @@ class DockerRunner:
         except (Refused, Gone):
             return ""
         return bytes(said).decode("utf-8", "replace")
+
+    async def usage(self, instance: Instance) -> Reading | None:
+        """What its control group has used; None when it does not run.  Its disk is what it wrote of its own."""
+        try:
+            found = await self._engine.call("inspect_container", await self._ours(instance))
+            if not found["State"]["Running"]:
+                return None
+            stats = await self._engine.call("stats", instance.id, stream=False, one_shot=True)
+        except (Refused, Gone):
+            return None
+        disk = await self._engine.thread(self._sizes.of, self._folders.instance(instance.deployment))
+        return reading(stats, disk, str(found["State"]["StartedAt"]))
 
     async def forget(self, artifact: Artifact) -> None:
         """Remove what the build made, and the dependency layer with the last artifact that needs it."""

@@ -20,12 +20,14 @@ from runners.base import (
     Launch,
     Limits,
     Log,
+    Reading,
     RunFailed,
     Source,
     StartFailed,
     Unavailable,
 )
 from runners.base.folders import Folders, remove
+from runners.base.sizes import Sizes
 from runners.health import healthy
 from runners.isolation import Child, Group, end, freeze, spawn, thaw, to_end
 from runners.ports import free_port, reachable
@@ -34,6 +36,7 @@ from runners.process.notes import Note, Notes, cut, tail
 from runners.process.starting import answering, box, environ, lay_out
 from runners.process.steps import StepFailed, end_orphans, ending, run
 from runners.process.toolchain import Tools
+from runners.process.usage import used
 
 _NICE = 5  # previews let us, who serve them all, go first
 _TOLD = 200  # lines of a start that are told to whoever asked for it
@@ -53,6 +56,7 @@ class ProcessRunner:
         self._layers = Layers(self._folders, self._tools, home_id)
         self._notes = Notes(self._folders, home_id)
         self._children: dict[str, Child] = {}
+        self._sizes = Sizes()
         self._round: asyncio.Task[None] | None = None
 
     async def ready(self) -> None:
@@ -165,6 +169,18 @@ class ProcessRunner:
     async def logs(self, instance: Instance, lines: int = 200) -> str:
         """As `Runner.logs`."""
         return await asyncio.to_thread(tail, self._notes.folder(instance.deployment) / "log", lines)
+
+    async def usage(self, instance: Instance) -> Reading | None:
+        """As `Runner.usage`; where the system does not tell of others' processes (macOS), None."""
+        return await asyncio.to_thread(self._read, instance)
+
+    def _read(self, instance: Instance) -> Reading | None:
+        try:
+            group = self._group(instance)
+        except Gone:
+            return None
+        found = used(group)
+        return Reading(*found, disk=self._sizes.of(group.folder)) if found else None
 
     async def forget(self, artifact: Artifact) -> None:
         """As `Runner.forget`.  A dependency layer goes with the last artifact that needs it."""

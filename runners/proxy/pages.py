@@ -46,6 +46,7 @@ _STATES = {
     "cancelled": Words(410, "ended", "A newer commit took its place", "Open the pull request for the latest preview."),
     "closed": Words(410, "ended", "This preview is closed", _REMOVED),
     "removed": Words(410, "ended", "This preview is gone", _REMOVED),
+    "unpaid": Words(402, "ended", "Asleep: its budget is used up", "It wakes on a request once there is money again."),
     "refused": Words(403, "ended", "Not previewed", "The pull request's check says why, and what can be done."),
 }
 _UNKNOWN = Words(503, "working", "Getting ready", _SWAP)

@@ -125,7 +125,8 @@ class House:
             "displayed_sha": SHA,
             "stops": Stops(),
         }
-        return await facts(self.stand.repository, 42, 7, **{**asked, **changes})
+        requesters = changes.pop("requesters", ())
+        return await facts(self.stand.repository, 42, 7, Facts(**{**asked, **changes}), requesters)
 
     async def codes(self, **changes: Any) -> list[str]:
         return [objection.reason_code for objection in judge(await self.facts(**changes))]

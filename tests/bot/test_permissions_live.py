@@ -28,15 +28,8 @@ class Room:
     async def judged(self, actor: str = "olga") -> Facts:
         user, project = self.github.user(actor), self.github.hub.repo(REPO).id
         asked = {"actor_id": user.id, "actor_login": user.login, "actor_person": user.type == "User"}
-        return await facts(
-            self.repository,
-            project,
-            self.number,
-            environment="production",
-            **asked,
-            displayed_sha=self.head,
-            stops=Stops(),
-        )
+        asker = Facts("production", **asked, displayed_sha=self.head, stops=Stops())
+        return await facts(self.repository, project, self.number, asker)
 
     async def codes(self, actor: str = "olga") -> list[str]:
         return [objection.reason_code for objection in judge(await self.judged(actor))]

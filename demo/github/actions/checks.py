@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from demo.github.actions.pulls import Pulls
+from demo.github.actions.queue import Queue
 from demo.github.hub import Missing
 from demo.github.records import Check, Deployment, DeploymentStatus, Json, Repo, Suite, User
 from demo.github.shapes import checks
 
 
-class Checks(Pulls):
+class Checks(Queue):
     def find_check(self, repo: Repo, number: int) -> Check:
         """Raises Missing."""
         try:

@@ -128,7 +128,10 @@ async def get_contents(ask: Ask) -> web.Response:
         raise missing()
     if entry is None or entry.type == "tree":
         rows = (await ask.repo.git.children(sha, path))[:_DIRECTORY]
-        return answers.one([_file(ask, row, rev) for row in rows])
+        listed = [_file(ask, row, rev) for row in rows]
+        if entry is None or "object" not in ask.request.headers.get("Accept", ""):
+            return answers.one(listed)
+        return answers.one(_file(ask, entry, rev) | {"entries": listed})
     if entry.type == "commit":
         return answers.one(_file(ask, entry, rev) | {"submodule_git_url": None})
     content = await ask.repo.git.blob(entry.sha)

@@ -23,12 +23,14 @@ from sqlmodel import Session, col, select
 
 from bot.errors import GitHubDown, GitHubRefused, TryLater
 from bot.github import GitHub, Repository
-from bot.hosts import commit_label, production_label, pull_label
-from bot.messages import CHECK, MARKER, View, check, comment, production, remote
+from bot.hosts import commit_label, environment_label, pull_label
+from bot.messages import CHECK, MARKER, View, check, comment, money, production, remote
 from bot.messages.commands import ANSWERS
 from bot.models import Deployment, Effect, PullRequest, Release, State
+from bot.reports.once import once
 from bot.settings import Settings
-from bot.store import Store, commands, deployments, environments, releases, rows
+from bot.store import Store, commands, deployments, environments, releases
+from bot.store.money import Account
 from runners.base.logs import end_of
 
 EDIT_SECONDS = 3.0  # between two edits of one comment: GitHub allows 80 writes a minute and 500 an hour
@@ -59,8 +61,9 @@ class Reports:
         github: GitHub,
         isolates: Callable[[], bool],
         clock: Callable[[], float] = time.time,
+        account: Callable[[int, int], Awaitable[Account]] | None = None,
     ) -> None:
-        self._settings, self._store, self._github = settings, store, github
+        self._settings, self._store, self._github, self._account = settings, store, github, account
         self._isolates, self._clock = isolates, clock
         self._due: dict[tuple[int, int], _Due] = {}  # pulls that wait for their time
         self._telling: dict[tuple[int, int], asyncio.Task[_Due | None]] = {}
@@ -222,12 +225,12 @@ class Reports:
             )
             await self._store.write(releases.note, row.id, {"remote_id": ident})
         await repository.set_deployment_status(
-            ident, state, description=words, environment_url=self._production_url(standing)
+            ident, state, description=words, environment_url=self._release_url(standing, row.environment)
         )
         await self._store.write(releases.note, row.id, {"remote_told": state})
 
-    def _production_url(self, standing: deployments.Standing) -> str:
-        return self._settings.preview_url(production_label(standing.project.owner, standing.project.name))
+    def _release_url(self, standing: deployments.Standing, environment: str) -> str:
+        return self._settings.preview_url(environment_label(environment, standing.project.owner, standing.project.name))
 
     async def _production(self, standing: deployments.Standing) -> production.Production | None:
         """What the comment says of production; nothing where the pull request was never released."""
@@ -237,7 +240,7 @@ class Reports:
             return None
         env, current = await self._store.read(environments.look, project.id, mine[-1].environment)
         promoted = [one for one in mine if one.kind == "promote"] or mine
-        return production.Production(number, env, current, promoted[-1], self._production_url(standing))
+        return production.Production(number, env, current, promoted[-1], self._release_url(standing, env.name))
 
     async def _check(self, standing: deployments.Standing, row: Deployment, repository: Repository) -> None:
         if row.check_told is None and row.state is State.CANCELLED:
@@ -278,7 +281,10 @@ class Reports:
             told = production.block(seen)
             view = dataclasses.replace(view, production=told, production_twin=production.twin(seen))
         rewrites = await self._store.read(commands.rewrites, pull.project_id, pull.number)
-        body = comment(dataclasses.replace(view, rewrites=rewrites))
+        view = dataclasses.replace(view, rewrites=rewrites)
+        if self._account is not None:
+            view = _with_money(view, await self._account(pull.project_id, pull.number), self._clock())
+        body = comment(view)
         digest = hashlib.sha256(body.encode("utf-8", "replace")).hexdigest()
         if digest == pull.comment_digest:
             return None
@@ -310,17 +316,7 @@ class Reports:
         make: Callable[[], Awaitable[int]],
         note: Callable[[Session], None] | None = None,
     ) -> tuple[int, bool]:
-        """Make a thing at GitHub once: written down before (with `note`), read back when that was as far as we came.
-
-        Returns its id, and whether it was made just now."""
-        ident, first = await self._store.write(rows.begin_effect, key, self._clock(), note)
-        if ident is None and not first:
-            ident = await find()
-        made = ident is None
-        if ident is None:
-            ident = await make()
-        await self._store.write(rows.end_effect, key, ident)
-        return ident, made
+        return await once(self._store, key, self._clock(), find, make, note)
 
     def _view(self, standing: deployments.Standing, row: Deployment, text: str) -> View:
         project, serving = standing.project, standing.serving
@@ -337,6 +333,11 @@ class Reports:
 
     def _log(self, deployment: str) -> Path:
         return self._settings.home.absolute() / "logs" / f"{deployment}.log"
+
+
+def _with_money(view: View, account: Account, now: float) -> View:
+    told = (account.cost, account.standings, account.currency)
+    return dataclasses.replace(view, money=money.line(*told, now), money_twin=money.twin(*told))
 
 
 @contextlib.contextmanager

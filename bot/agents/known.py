@@ -1,44 +1,9 @@
-"""Who wrote a change, when it was a machine: the coding agents we know, and how one tells.
-
-Only an account is authenticated by GitHub, and its number stays when its name changes hands: that is certain.  Logins,
-branch names, commit authors, trailers and bodies are free text that anybody can write: they may make us stricter,
-never laxer, and their absence proves nothing.  Addresses are matched whole: there are people at openai.com too.
-"""
+"""The coding agents we know, and how each appears.  Data: a new one is a row here."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-MESSAGE_READ = 65_536  # characters of a commit message or a body: the rest is not looked at
-
-
-@dataclass(frozen=True, slots=True)
-class Author:
-    """The account that opened the pull request."""
-
-    id: int
-    login: str
-    is_bot: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """One commit as far as it names who wrote it."""
-
-    author_email: str
-    committer_email: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Agent:
-    """`certain`: GitHub itself vouches for the account; otherwise a sign that could be forged."""
-
-    name: str
-    why: str
-    certain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,54 +88,3 @@ ACCOUNTS = {number: signs for signs in KNOWN for number in signs.accounts}
 LOGINS = {login: signs for signs in KNOWN for login in signs.logins}
 ADDRESSES = {address: signs for signs in KNOWN for address in signs.addresses}
 TRAILERS = tuple((re.compile(trailer), signs) for signs in KNOWN for trailer in signs.trailers)
-
-# GitHub's own addresses carry the account's number; the login after it may be an old one.
-NUMBERED = re.compile(r"(\d{1,18})\+[^@\s]+@users\.noreply\.github\.com")
-CO_AUTHOR = re.compile(r"co-authored-by:[^<>]*<([^<>\s]+)>")
-
-
-def recognise(author: Author, *, branch: str, body: str, commits: Sequence[Commit]) -> Agent | None:
-    """The coding agent behind a pull request, by the strongest sign there is; None when nothing speaks for one."""
-    certain = ACCOUNTS.get(author.id)
-    if certain is not None:
-        return Agent(certain.name, f"opened by the account {author.login} ({author.id})", certain=True)
-    for signs, why in _hints(author, branch.lower(), body[:MESSAGE_READ].lower(), commits):
-        return Agent(signs.name, why, certain=False)
-    return None
-
-
-def _hints(author: Author, branch: str, body: str, commits: Sequence[Commit]) -> Iterator[tuple[Signs, str]]:
-    """Signs that anybody could leave, the stronger first."""
-    login = author.login.lower().removesuffix("[bot]")
-    if author.is_bot and login in LOGINS:
-        yield LOGINS[login], f"opened by the bot {author.login}"
-    for commit in commits:
-        for role, address in (("written", commit.author_email), ("committed", commit.committer_email)):
-            signs = _by_address(address.strip().lower())
-            if signs is not None:
-                yield signs, f"a commit {role} by {address.strip()[:80]}"
-    for commit in commits:
-        yield from _trailers(commit.message[:MESSAGE_READ].lower())
-    for signs in KNOWN:
-        if signs.body is not None and signs.body in body:
-            yield signs, f"the description says “{signs.body}”"
-    for signs in KNOWN:
-        if signs.branch is not None and branch.startswith(signs.branch):
-            yield signs, f"the branch begins with {signs.branch}"
-
-
-def _trailers(message: str) -> Iterator[tuple[Signs, str]]:
-    for each in map(str.strip, message.splitlines()):
-        co_author = CO_AUTHOR.fullmatch(each)
-        address = co_author[1] if co_author else ""
-        signs = _by_address(address)
-        if signs is not None:
-            yield signs, f"a commit co-authored by {address[:80]}"
-        for trailer, by_trailer in TRAILERS:
-            if trailer.fullmatch(each):
-                yield by_trailer, f"a commit with the trailer {each.partition(':')[0]}"
-
-
-def _by_address(address: str) -> Signs | None:
-    numbered = NUMBERED.fullmatch(address)
-    return ACCOUNTS.get(int(numbered[1])) if numbered else ADDRESSES.get(address)

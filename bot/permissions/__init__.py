@@ -14,7 +14,9 @@ from bot.github import Repository
 from bot.github.repository import COMMITS
 from bot.github.shapes import Malformed, pull_of
 from bot.models import PullRequest
-from bot.policy import Check, Facts, Review, Role, Stops, Unknown
+from bot.policy import Changed, Check, Facts, Review, Role, Unknown
+from bot.policy.facts import NOT_ASKED
+from bot.policy.terms import Circles
 
 T = TypeVar("T")
 DECISIVE = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")  # a later comment takes nothing back
@@ -61,28 +63,20 @@ def _role(permission: object, role_name: object) -> Role | Unknown:
 
 
 async def facts(
-    repository: Repository,
-    project_id: int,
-    number: int,
-    *,
-    environment: str,
-    actor_id: int,
-    actor_login: str,
-    actor_person: bool,
-    displayed_sha: str | None,
-    stops: Stops | Unknown,
-    requesters: Iterable[int] = (),
+    repository: Repository, project_id: int, number: int, asker: Facts, requesters: Iterable[int] = ()
 ) -> Facts:
-    """Everything a promotion is judged by, live from GitHub.  Raises TryLater.
+    """`asker`, with everything else that it is judged by, live from GitHub.  Raises TryLater.
 
-    `requesters` are accounts known to have asked for the change.  Of a merged pull request nobody compares trees here:
+    An `actor_id` of 0 asks for nobody: what somebody may do is not looked up.  `requesters` are accounts known to have
+    asked for the change, beside those whom GitHub assigned.  Of a merged pull request nobody compares trees here:
     `merged_same` is unknown until the caller, who has the files, sets it (`merge_sha` is the commit to compare).
     """
-    asker = Facts(environment, actor_id, actor_login, actor_person, displayed_sha=displayed_sha, stops=stops)
     async with _together() as group:
-        role = group.create_task(role_of(repository, actor_login, actor_id))
+        role = group.create_task(role_of(repository, asker.actor_login, asker.actor_id)) if asker.actor_id else None
+        teams = group.create_task(teams_of(repository, asker.actor_login, asker.terms.deployers))
         raw = group.create_task(_known(repository.pull(number)))
-    asker = dataclasses.replace(asker, actor_role=role.result())
+    if role is not None:
+        asker = dataclasses.replace(asker, actor_role=role.result(), actor_teams=teams.result())
     pull = _pull(raw.result(), project_id, number)
     if isinstance(pull, Unknown):
         return _blind(asker, pull)
@@ -96,9 +90,9 @@ async def _of_pull(
         commits = group.create_task(_known(repository.pull_commits(pull.number)))
         reviews = group.create_task(_known(repository.reviews(pull.number)))
         checks = group.create_task(_known(_checks(repository, pull.head_sha)))
+        changed = group.create_task(_changed(repository, asker, raw))
     found, merged = _of_head(commits.result(), pull.head_sha), pull.state == "merged"
-    hands = _hands(raw, found, requesters)
-    return dataclasses.replace(
+    asker = dataclasses.replace(
         asker,
         author_id=pull.author_id or Unknown("the account that opened it is gone"),
         state=cast('Literal["open", "closed", "merged"]', pull.state),
@@ -107,11 +101,44 @@ async def _of_pull(
         head_sha=pull.head_sha,
         merge_sha=str(raw.get("merge_commit_sha") or "") or None if merged else None,
         merged_same=Unknown("the trees were not compared") if merged else None,
-        reviews=await _reviews(repository, reviews.result(), pull.head_sha, hands),
-        hands=hands,
+        hands=_hands(raw, found),
         nameless=_nameless(found),
+        requesters=_requesters(raw, requesters),
         checks=checks.result(),
+        changed=changed.result(),
     )
+    return dataclasses.replace(asker, reviews=await _reviews(repository, reviews.result(), asker))
+
+
+async def teams_of(repository: Repository, login: str, circles: Circles) -> frozenset[str] | Unknown:
+    """Those of the teams that these circles name which an account is in now.  Raises TryLater."""
+    named = sorted({one for circle in circles for one in circle if one.startswith("team:")})
+    if not named or not login:
+        return frozenset()
+    async with _together() as group:
+        asked = [group.create_task(_known(repository.in_team(*_team(one), login))) for one in named]
+    doubt = next((answer for task in asked if isinstance(answer := task.result(), Unknown)), None)
+    return doubt or frozenset(one for one, task in zip(named, asked, strict=True) if task.result())
+
+
+def _team(principal: str) -> tuple[str, str]:
+    organization, _, slug = principal.removeprefix("team:").partition("/")
+    return organization, slug
+
+
+async def _changed(repository: Repository, asker: Facts, raw: Mapping[str, Any]) -> Changed | Unknown:
+    """What an agent's change touches, where the policy wants to know."""
+    if asker.agent is None or not asker.policy.agents.require.looks_at_changes:
+        return NOT_ASKED
+    files, lines = raw.get("changed_files"), (raw.get("additions"), raw.get("deletions"))
+    if not isinstance(files, int) or not all(isinstance(one, int) for one in lines):
+        return Unknown("GitHub does not say how large it is")
+    listed = await _known(repository.files(int(raw["number"])))
+    if isinstance(listed, Unknown):
+        return listed
+    # A moved file touches both places.
+    paths = {str(one[key]) for one in listed for key in ("filename", "previous_filename") if one.get(key)}
+    return Changed(files, sum(cast("tuple[int, int]", lines)), tuple(sorted(paths)), whole=len(listed) >= files)
 
 
 def _pull(raw: dict[str, Any] | Unknown, project_id: int, number: int) -> PullRequest | Unknown:
@@ -129,16 +156,8 @@ def _pull(raw: dict[str, Any] | Unknown, project_id: int, number: int) -> PullRe
 def _blind(asker: Facts, why: Unknown) -> Facts:
     """Nothing is known of the pull request."""
     fields = (
-        "author_id",
-        "state",
-        "draft",
-        "fork",
-        "head_sha",
-        "merged_same",
-        "reviews",
-        "hands",
-        "nameless",
-        "checks",
+        *("author_id", "state", "draft", "fork", "head_sha", "merged_same"),
+        *("reviews", "hands", "nameless", "checks", "changed"),
     )
     unknown: dict[str, Any] = dict.fromkeys(fields, why)
     return dataclasses.replace(asker, **unknown)
@@ -154,20 +173,16 @@ def _of_head(commits: Sequence[dict[str, Any]] | Unknown, head: str) -> Sequence
     return Unknown("somebody pushed while it was looked at")
 
 
-def _hands(
-    raw: Mapping[str, Any], commits: Sequence[Mapping[str, Any]] | Unknown, requesters: Iterable[int]
-) -> frozenset[int] | Unknown:
-    """The author, who wrote or committed anything, co-authors by GitHub's own addresses, and who asked a machine."""
+def _hands(raw: Mapping[str, Any], commits: Sequence[Mapping[str, Any]] | Unknown) -> frozenset[int] | Unknown:
+    """The author, who wrote or committed anything, and co-authors by GitHub's own addresses."""
     if isinstance(commits, Unknown):
         return commits
     if len(commits) >= COMMITS or not commits:
         return Unknown(f"GitHub lists {len(commits)} of its commits, and no more than {COMMITS} of any")
-    hands = {_id(raw.get("user")), *requesters}
+    hands = {_id(raw.get("user"))}
     for commit in commits:
         hands.update(_id(commit.get(part)) for part in ("author", "committer"))
         hands.update(_numbers(commit.get("commit")))
-    if _kind(raw.get("user")) == "Bot":  # GitHub assigns those who asked an agent to the pull request that it opens
-        hands.update(_id(person) for person in raw.get("assignees") or ())
     return frozenset(number for number in hands if number is not None)
 
 
@@ -176,6 +191,13 @@ def _nameless(commits: Sequence[Mapping[str, Any]] | Unknown) -> bool | Unknown:
     if isinstance(commits, Unknown):
         return commits
     return any("author" in one and one["author"] is None and not [*_numbers(one.get("commit"))] for one in commits)
+
+
+def _requesters(raw: Mapping[str, Any], known: Iterable[int]) -> frozenset[int]:
+    """Who asked a machine for it: GitHub assigns them to the pull request that the machine opens."""
+    machine = _kind(raw.get("user")) == "Bot"
+    assigned = [_id(person) for person in raw.get("assignees") or ()] if machine else []
+    return frozenset({*known, *(number for number in assigned if number is not None)})
 
 
 def _numbers(commit: object) -> Iterator[int]:
@@ -195,22 +217,23 @@ def _numbers(commit: object) -> Iterator[int]:
 
 
 async def _reviews(
-    repository: Repository,
-    rows: Sequence[Mapping[str, Any]] | Unknown,
-    head: str,
-    hands: frozenset[int] | Unknown,
+    repository: Repository, rows: Sequence[Mapping[str, Any]] | Unknown, asker: Facts
 ) -> tuple[Review, ...] | Unknown:
-    """What each account last decided.  Only those whose word could count are looked up."""
+    """What each account last decided, and who approved by command.  Only those whose word could count are looked up."""
     if isinstance(rows, Unknown):
         return rows
-    decided = _decisions(rows)
+    by_command = () if isinstance(asker.reviews, Unknown) else asker.reviews
+    decided, circles = [*_decisions(rows), *by_command], asker.terms.approvals.from_
+    hands = frozenset[int]() if isinstance(asker.hands, Unknown) else asker.hands
 
     async def ask(review: Review) -> Review:
-        involved = isinstance(hands, Unknown) or review.reviewer_id in hands
-        approves = review.state == "APPROVED" and review.commit == head and not involved
+        approves = review.state == "APPROVED" and review.commit == asker.head_sha and review.reviewer_id not in hands
         if not review.person or not (approves or review.state == "CHANGES_REQUESTED"):
             return review
-        return dataclasses.replace(review, role=await role_of(repository, review.login, review.reviewer_id))
+        async with _together() as group:
+            role = group.create_task(role_of(repository, review.login, review.reviewer_id))
+            teams = group.create_task(teams_of(repository, review.login, circles))
+        return dataclasses.replace(review, role=role.result(), teams=teams.result())
 
     async with _together() as group:
         asked = [group.create_task(ask(review)) for review in decided]

@@ -1,0 +1,105 @@
+"""Whether one policy is tighter or looser than another, field by field."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from bot.policy import fields, kinds, terms, windows
+from bot.policy.kinds import Shown
+from bot.policy.meets import Meet
+from bot.policy.terms import Effective
+
+NOBODY = (frozenset[str](),)
+
+Way = Literal["tighter", "looser", "other"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that changes.  `before` and `after` in words for people: plain text, not escaped."""
+
+    path: str
+    way: Way
+    before: str
+    after: str
+
+
+def compare(old: Effective, new: Effective) -> tuple[Difference, ...]:
+    """What changes, in the order of the schema's fields; what can't be called tighter is looser."""
+    return tuple(_differences(old, new))
+
+
+def loosened(differences: tuple[Difference, ...]) -> bool:
+    """Does anything become possible that was denied?"""
+    return any(difference.way == "looser" for difference in differences)
+
+
+def _differences(old: Effective, new: Effective) -> Iterator[Difference]:
+    before, after = _all(old, new), _all(new, old)
+    for path, was in before.items():
+        now = after[path]
+        if was == now:
+            continue
+        leaf = fields.leaf(path)
+        yield Difference(path, _way(leaf.meet, was, now), words(was, leaf.say), words(now, leaf.say))
+
+
+def _all(one: Effective, other: Effective) -> dict[str, Any]:
+    """Every field of one, with the defaults for environments that only the other speaks of."""
+    found = dict(fields.held(one.preview, "environments.preview"))
+    for name in sorted({*one.environments, *other.environments}):
+        found |= fields.held(one.terms(name), f"environments.{name}")
+    for name in ("agents", "budgets", "isolation", "override"):
+        found |= fields.held(getattr(one, name), name)
+    return found
+
+
+def _way(meet: Meet, was: Any, now: Any) -> Way:
+    if not meet.ordered:
+        return "other"
+    return "tighter" if meet(was, now) == now else "looser"
+
+
+def words(value: Any, say: Shown | None = None) -> str:
+    """A value of the terms for people."""
+    match value:
+        case None:
+            return "not said"
+        case bool():
+            return str(value).lower()
+        case frozenset():
+            return ", ".join(sorted(_item(item) for item in value)) or "none"
+        case tuple():
+            # Sets of people are joined by "and": one has to be in each.
+            between = " and " if value and isinstance(value[0], frozenset) else "; "
+            return between.join(_item(item) for item in value) or "none"
+        case Mapping():
+            named = (f"{rule}: {words(who)}" for rule, who in value.items() if who != NOBODY)
+            return "; ".join(named) or "nobody"
+    return say.say(value) if say is not None else str(value)
+
+
+def _item(item: Any) -> str:
+    match item:
+        case frozenset():
+            return words(item) if item else "nobody"
+        case windows.Window():
+            return f"{', '.join(windows.spelled(span) for span in item.spans) or 'never'} ({item.zone})"
+        case windows.Freeze():
+            return f"{_time(item.start)} to {_time(item.end)} UTC"
+        case terms.RequiredCheck():
+            return f"{item.name} (app {item.app or 'self'})"
+        case terms.ExtraCheck():
+            return _item(item.check) if item.check else f"{item.webhook} ({kinds.span(item.timeout)})"
+        case terms.Identity():
+            return f"{item.kind} {item.id}"
+        case terms.Limit():
+            return f"{kinds.amount(item.limit)} {item.currency} a {item.period} for {item.scope}, then {item.on_limit}"
+    return str(item)
+
+
+def _time(seconds: int) -> str:
+    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M}"

@@ -1,0 +1,42 @@
+"""Budgets that run low, told to a webhook, in the JSON that Slack and those who copy it take."""
+
+from __future__ import annotations
+
+import logging
+
+import aiohttp
+
+from bot.messages.money import alert
+from bot.store.money import Money
+
+TIMEOUT_SECONDS = 5.0
+_log = logging.getLogger(__name__)
+
+
+class Alerts:
+    """`url` None: nobody is told outside GitHub."""
+
+    def __init__(self, url: str | None, money: Money) -> None:
+        self._url, self._money = url, money
+
+    async def tell(self) -> None:
+        """Send what has not been sent; what is not taken is sent again the next time, in its order."""
+        for row in await self._money.untold():
+            if self._url is not None and not await _taken(self._url, alert(row.model_dump(), self._money.currency)):
+                return
+            await self._money.told([row])
+
+
+async def _taken(url: str, body: dict[str, str]) -> bool:
+    """The address itself is a secret, so that no error of it is told in full."""
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)) as session,
+            session.post(url, json=body, allow_redirects=False) as answer,
+        ):
+            taken, said = answer.status < 300, str(answer.status)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        taken, said = False, type(error).__name__
+    if not taken:
+        _log.warning("the webhook of SLIPWAY_ALERT_WEBHOOK did not take an alert: %s", said)
+    return taken

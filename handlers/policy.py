@@ -1,0 +1,14 @@
+"""A pull request may change the policy: see `bot.errands.policy`."""
+
+from __future__ import annotations
+
+from bot.errors import GitHubRefused
+from bot.service import Event, Service
+
+
+async def look(event: Event, service: Service) -> None:
+    try:
+        await service.policy_check(event.payload["project"], event.payload["number"])
+    except GitHubRefused as error:
+        if error.status != 404:  # else it is gone, or not ours to see any more
+            raise
