@@ -177,6 +177,8 @@ async def test_the_kill_switch_ends_what_is_built_puts_to_sleep_what_runs_and_is
     await ends(home, building, "cancelled")
     await home.says(number, "asleep")
 
+    barred = await home.visit(home.host(number))
+    assert (barred.status_code, "it runs wild" in barred.text) == (403, True)
     assert "it runs wild" in stopped["error"]["message"]
     sha = await home.push({"a.txt": "a"}, branch="one", user=ROBO)
     assert (await told(home, number, "agent_frozen"))["sha"] == sha
