@@ -104,6 +104,9 @@ def test_people_before_bots(bot: dict[str, Any]) -> None:
     ("event", "payload", "key"),
     [
         ("push", {"repository": {"id": 11}}, "11"),
+        ("push", {"ref": "refs/heads/x", "repository": {"id": 11, "default_branch": "main"}}, "11"),
+        ("push", {"ref": "refs/heads/main", "repository": {"id": 11, "default_branch": "main"}}, "11:default"),
+        ("push", {"ref": None, "repository": {"id": 11, "default_branch": ["main"]}}, "11"),
         ("repository", {"action": "renamed", "repository": {"id": 11}}, "11"),
         ("delete", {"repository": {"id": 11}}, "11"),
         ("installation", {"action": "created", "installation": {"id": 3}}, "installation:3"),
