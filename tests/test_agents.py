@@ -315,3 +315,21 @@ async def test_an_agents_fork_is_not_run_unasked(home: House) -> None:
     await ended(home, said, "-1")
     states = await change(home, lambda session: {one.state for one in session.exec(select(Deployment))})
     assert states == {State.REFUSED}
+
+
+async def test_what_came_through_a_declared_app_is_its_work_whoever_it_is_called(home: House) -> None:
+    """P16: an app that acts for a person is the app; GitHub says which, by number."""
+    home.github.user("ann").name = "A person"
+    await rule(home, f"agents: {{identities: [{{app: {APP}, name: robo}}], rate: {{previews_per_hour: 9}}}}\n")
+    where, home.github.hook_url = home.github.hook_url, None
+    number = await home.propose(PAGE | {"a.html": "a"}, user="ann")
+    home.github.hub.pull(home.repo, number).via_app = APP
+    await home.github.settled()
+    home.github.hook_url = where
+
+    await home.push({"a.html": "b"}, user="ann")
+
+    await home.says(number, "is live", "robo")
+    said = home.twin(number)
+    assert (said["agent"], said["agent_id"]) == ("robo", home.github.user("ann").id)
+    assert said["limits"]["previews_left"] == 8

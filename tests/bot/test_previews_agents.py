@@ -27,12 +27,11 @@ class Setting:
     """Previews under a policy that a test may change."""
 
     def __init__(self, store: Store, home: Path) -> None:
-        self.store, self.effective, self.box = store, Effective(), Box()
+        self.store, self.effective = store, Effective()
         parts: Any = Outside()
+        box: Any = Box()
         settings = Settings(SLIPWAY_HOME=home)  # type: ignore[call-arg]
-        self.previews = Previews(
-            settings, store, parts, parts, self.box, Nowhere(), parts, lambda: NOW, terms=self._terms
-        )
+        self.previews = Previews(settings, store, parts, parts, box, Nowhere(), parts, lambda: NOW, terms=self._terms)
         self.ground = self.previews._ground
 
     async def _terms(self, _project: Project) -> Effective:

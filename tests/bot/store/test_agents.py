@@ -39,10 +39,9 @@ async def books(store: Store) -> Store:
 
 async def row(store: Store, project: int = 1, pull: int = 7, at: float = NOW, **fields: Any) -> str:
     ident = f"d{next(COUNT)}"
-    made = Deployment(
-        **{"id": ident, "delivery": ident, "project_id": project, "number": pull, "sha": "a" * 40, "received_at": at}
-        | fields
-    )
+    named = {"id": ident, "delivery": ident, "project_id": project, "number": pull}
+    said: dict[str, Any] = {**named, "sha": "a" * 40, "received_at": at, **fields}
+    made = Deployment(**said)
     await store.write(lambda session: session.add(made))
     return ident
 
