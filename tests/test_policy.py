@@ -386,6 +386,17 @@ async def test_a_pull_request_is_judged_by_the_policy_that_it_wants_to_change(ho
     assert held.effective.budgets.limits == ()
 
 
+async def test_a_weak_base_branch_sets_no_policy(home: House) -> None:
+    """Read from the base, a policy could be had by proposing to a branch of one's own."""
+    await say(home, soaks(900))
+    await home.push({FILE: LIMITLESS}, branch="weak")
+    await home.push({FILE: LIMITLESS, "index.html": "<h1>new</h1>"})
+    number = await home.github.open_pull(home.repo, "change", "weak", "A change", "", "ann")
+
+    assert await way(home, number) == "looser"
+    assert soak(await holds(home)) == 900
+
+
 async def test_a_tighter_one_succeeds(home: House) -> None:
     number = await home.propose({FILE: soaks(900)})
 
