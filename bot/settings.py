@@ -38,8 +38,7 @@ class Settings(BaseSettings):
     memory_mb: int = Field(512, alias="SLIPWAY_MEMORY_MB", ge=64)  # one preview
     build_memory_mb: int = Field(2048, alias="SLIPWAY_BUILD_MEMORY_MB", ge=64)
     cpus: float = Field(2.0, alias="SLIPWAY_CPUS", gt=0)
-    prices: dict[str, Any] = Field(default_factory=dict, alias="SLIPWAY_PRICES")  # JSON, see bot.budgets.Prices
-    alert_webhook: str | None = Field(None, alias="SLIPWAY_ALERT_WEBHOOK")  # Slack-compatible
+    money: dict[str, Any] = Field(default_factory=dict, alias="SLIPWAY_MONEY")  # JSON: prices, alert_webhook
     image_python: str | None = Field(None, alias="SLIPWAY_IMAGE_PYTHON")
     image_node: str | None = Field(None, alias="SLIPWAY_IMAGE_NODE")
     ca_bundle: Path | None = Field(None, alias="SLIPWAY_CA_BUNDLE")
@@ -52,7 +51,7 @@ class Settings(BaseSettings):
     github_api_url: str = "https://api.github.com"
     github_server_url: str = "https://github.com"
 
-    @field_validator("github_api_url", "github_server_url", "base_url", "alert_webhook")
+    @field_validator("github_api_url", "github_server_url", "base_url")
     @classmethod
     def _no_slash(cls, value: str | None) -> str | None:
         if value is None:
@@ -60,6 +59,25 @@ class Settings(BaseSettings):
         if urlsplit(value).scheme not in ("http", "https"):
             raise ValueError(f"{value!r} is no http(s) address")
         return value.rstrip("/")
+
+    @field_validator("money")
+    @classmethod
+    def _webhook(cls, value: dict[str, Any]) -> dict[str, Any]:
+        hook = value.get("alert_webhook")
+        if hook is not None and urlsplit(str(hook)).scheme not in ("http", "https"):
+            raise ValueError("alert_webhook is no http(s) address")
+        return value
+
+    @property
+    def prices(self) -> dict[str, Any]:
+        """What things cost, as far as it is not the default: see `bot.budgets.Prices`."""
+        return {name: value for name, value in self.money.items() if name != "alert_webhook"}
+
+    @property
+    def alert_webhook(self) -> str | None:
+        """Who is told when a budget runs low, in Slack's JSON.  Whoever knows the address can write there."""
+        hook = self.money.get("alert_webhook")
+        return None if hook is None else str(hook)
 
     @property
     def database(self) -> str:

@@ -36,7 +36,7 @@ def reservations(session: Session) -> dict[str, Reservation]:
 
 @pytest.fixture
 async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path, SLIPWAY_PRICES={"build_second": "0.01"}) as one:
+    async with house(tmp_path, SLIPWAY_MONEY={"build_second": "0.01"}) as one:
         yield one
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -305,6 +306,31 @@ async def test_what_is_kept_serves_for_a_minute_and_live_always_asks(home: House
     assert asked() == before + 3
 
 
+async def test_many_who_ask_at_once_share_an_answer_that_is_newer_than_their_question(home: House) -> None:
+    mine = await known(home)
+    own = Policies(home.settings, service(home).store, service(home).github, time.time)
+    before = sum(one.path.startswith(OWN) for one in home.github.calls)
+
+    await asyncio.gather(*(own.held(mine, live=True) for _ in range(10)))
+
+    assert sum(one.path.startswith(OWN) for one in home.github.calls) == before + 2
+
+
+async def test_a_preview_does_not_wait_for_a_slow_github(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await say(home, soaks(9))
+    await heard(home, soaks(9))
+    fresh = Policies(home.settings, service(home).store, service(home).github, time.time)
+    monkeypatch.setattr("bot.permissions.policies.PATIENCE_SECONDS", 0.05)
+    home.trouble.delay = lambda request: 3.0 if request.path.startswith(OWN) else 0.0
+    began = time.monotonic()
+
+    held = await fresh.held(await known(home))
+
+    assert time.monotonic() - began < 2
+    assert soak(held) == 9
+    assert held.fault is not None and "slow" in held.fault.why
+
+
 async def test_a_rate_limit_waits_for_production_and_not_for_previews(home: House) -> None:
     await say(home, soaks(9))
     await heard(home, soaks(9))
@@ -358,6 +384,17 @@ async def test_a_pull_request_is_judged_by_the_policy_that_it_wants_to_change(ho
     held = await holds(home)
     assert (soak(held), held.effective.terms("production").approvals.count) == (900, 1)
     assert held.effective.budgets.limits == ()
+
+
+async def test_a_weak_base_branch_sets_no_policy(home: House) -> None:
+    """Read from the base, a policy could be had by proposing to a branch of one's own."""
+    await say(home, soaks(900))
+    await home.push({FILE: LIMITLESS}, branch="weak")
+    await home.push({FILE: LIMITLESS, "index.html": "<h1>new</h1>"})
+    number = await home.github.open_pull(home.repo, "change", "weak", "A change", "", "ann")
+
+    assert await way(home, number) == "looser"
+    assert soak(await holds(home)) == 900
 
 
 async def test_a_tighter_one_succeeds(home: House) -> None:

@@ -83,14 +83,14 @@ class Prices:
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> Self:
-        """The setting SLIPWAY_PRICES over the defaults.  Raises Misconfigured, naming what is wrong."""
+        """The setting SLIPWAY_MONEY over the defaults.  Raises Misconfigured, naming what is wrong."""
         unit = {field.name for field in dataclasses.fields(cls)} - {"currency"}
         unknown = sorted(raw.keys() - unit - {"currency"})
         if unknown:
-            raise Misconfigured(f"SLIPWAY_PRICES: there is no {', '.join(unknown)}; write {', '.join(sorted(unit))}.")
+            raise Misconfigured(f"SLIPWAY_MONEY: there is no {', '.join(unknown)}; write {', '.join(sorted(unit))}.")
         currency = str(raw.get("currency", cls().currency))
         if not re.fullmatch(r"[A-Z]{3}", currency):
-            raise Misconfigured(f"SLIPWAY_PRICES: {currency!r} is no currency; write three letters, such as USD.")
+            raise Misconfigured(f"SLIPWAY_MONEY: {currency!r} is no currency; write three letters, such as USD.")
         return cls(currency=currency, **{name: _price(name, raw[name]) for name in unit & raw.keys()})
 
     def as_json(self) -> dict[str, str]:
@@ -134,5 +134,5 @@ def _price(name: str, raw: Any) -> Decimal:
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite() or not 0 <= value <= _DEAREST:
-        raise Misconfigured(f"SLIPWAY_PRICES: {name} is {raw!r}; write an amount of the currency, such as 0.005.")
+        raise Misconfigured(f"SLIPWAY_MONEY: {name} is {raw!r}; write an amount of the currency, such as 0.005.")
     return value

@@ -3,14 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
-from bot.messages import Check, code, inline, marker
-from bot.policy.objection import Objection
-from bot.policy.verdict import Line, Verdict
+from bot.messages import Check, code, commands, inline, marker
 
 GATE = "slipway/gate"
-NEVER_CAME = "It was waited for long enough: a person has to look now."
+Conclusion = Literal["success", "failure", "action_required", "cancelled"]
+
+
+class Objected(commands.Objected, Protocol):
+    """What a rule has against it; `bot.policy` has the real ones, here and below.  Plain text."""
+
+    @property
+    def needs(self) -> Literal["change", "person", "time", "answer"]: ...
+
+
+class Line(Protocol):
+    """One rule."""
+
+    @property
+    def asks(self) -> str: ...
+    @property
+    def rule(self) -> str: ...
+    @property
+    def objection(self) -> Objected | None: ...
+    @property
+    def lifted(self) -> bool: ...
+
+
+class Verdict(Protocol):
+    """All rules."""
+
+    @property
+    def lines(self) -> Sequence[Line]: ...
+    @property
+    def against(self) -> Sequence[Objected]: ...
+    @property
+    def conclusion(self) -> Conclusion | None: ...
+    @property
+    def title(self) -> str: ...
+
+
 _SIGNS = {"change": "🔴", "person": "🟡", "time": "⏳", "answer": "⏳"}
 _WHO = {"change": "another commit", "person": "a person", "time": "time", "answer": "an answer from GitHub"}
 
@@ -65,7 +98,7 @@ def _details(line: Line) -> dict[str, object]:
     return said | {"next": one.next, "lifted": line.lifted}
 
 
-def _next(against: Sequence[Objection]) -> str | None:
+def _next(against: Sequence[Objected]) -> str | None:
     return next((one.next for one in against if one.next), None)
 
 

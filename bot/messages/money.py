@@ -145,11 +145,14 @@ def line(cost: int, standings: Sequence[Standing], currency: str, now: float) ->
 def warning(standing: Standing, currency: str, now: float) -> str:
     """The highest threshold that is reached, and whether it lasts; nothing when there is nothing to say."""
     crossed, runs_out = max(standing.crossed(), default=None), standing.runs_out(now)
-    rate = f"at this rate it is used up by {_day(runs_out, standing.limit.timezone)}" if runs_out else ""
+    until = _until(runs_out, standing.limit.period, standing.limit.timezone) if runs_out else ""
+    rate = f"at this rate it is used up by {until}" if until else ""
+    where = _where(standing)
+    where = where[0].upper() + where[1:]
     if crossed is None:
-        return f"{_where(standing).capitalize()}: {rate}." if rate else ""
+        return f"{where}: {rate}." if rate else ""
     used = f"{amount(standing.spent, currency)} of {_most(standing, currency)}"
-    return f"{_where(standing).capitalize()}: {crossed} % is reached, {used}{f'; {rate}' if rate else ''}."
+    return f"{where}: {crossed} % is reached, {used}{f'; {rate}' if rate else ''}."
 
 
 def twin(cost: int, standings: Sequence[Standing], currency: str) -> dict[str, Any]:
@@ -200,7 +203,7 @@ def alert(told: Mapping[str, Any], currency: str) -> dict[str, str]:
     else:
         words = f"The budget of {name} ({when}) will not last: {spent} of {most} is used."
     if told["runs_out"]:
-        words += f" At this rate it is used up by {_day(told['runs_out'], told['zone'] or 'UTC')}."
+        words += f" At this rate it is used up by {_until(told['runs_out'], told['span'], told['zone'] or 'UTC')}."
     return {"text": words}
 
 
@@ -225,6 +228,7 @@ def _moment(at: float, zone: str) -> str:
     return f"{dt.datetime.fromtimestamp(at, ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
 
 
-def _day(at: float, zone: str) -> str:
+def _until(at: float, span: str, zone: str) -> str:
+    """A day of the week or month, a time of the day."""
     moment = dt.datetime.fromtimestamp(at, ZoneInfo(zone))
-    return f"{moment.day} {moment:%B}"
+    return f"{moment:%H:%M}" if span == "day" else f"{moment.day} {moment:%B}"

@@ -4,16 +4,40 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from bot.messages import Check, code, inline, marker
-from bot.policy.compare import Difference
-from bot.policy.text import Fault
 
 CHECK = "slipway/policy"
 PATH = ".slipway.yml"
 SHOWN = 100  # differences, and decisions that would have been others
 ANNOTATED = 50  # faults; GitHub takes so many at once
+
+
+class Difference(Protocol):
+    """One field that changes; `bot.policy` has the real ones, here and below.  Plain text."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def way(self) -> Literal["tighter", "looser", "other"]: ...
+    @property
+    def before(self) -> str: ...
+    @property
+    def after(self) -> str: ...
+
+
+class Fault(Protocol):
+    """Something wrong in a file, lines and columns counted from 1."""
+
+    @property
+    def line(self) -> int: ...
+    @property
+    def column(self) -> int: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def words(self) -> str: ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,7 +115,9 @@ def _twin(seen: Proposal) -> str:
             {"path": one.path, "way": one.way, "before": one.before[:200], "after": one.after[:200]}
             for one in seen.differences[:SHOWN]
         ],
-        "faults": [dataclasses.asdict(one) for one in seen.faults],
+        "faults": [
+            {"line": one.line, "column": one.column, "path": one.path, "words": one.words} for one in seen.faults
+        ],
         "agent": seen.agent,
         "decisions": {"looked_at": seen.looked_at, "turned": len(seen.turned)},
     }

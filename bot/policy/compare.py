@@ -65,27 +65,29 @@ def _way(meet: Meet, was: Any, now: Any) -> Way:
 
 def words(value: Any, say: Shown | None = None) -> str:
     """A value of the terms for people."""
-    match value:
-        case None:
-            return "not said"
-        case bool():
-            return str(value).lower()
-        case frozenset():
-            return ", ".join(sorted(_item(item) for item in value)) or "none"
-        case tuple():
-            # Sets of people are joined by "and": one has to be in each.
-            between = " and " if value and isinstance(value[0], frozenset) else "; "
-            return between.join(_item(item) for item in value) or "none"
-        case Mapping():
-            named = (f"{rule}: {words(who)}" for rule, who in value.items() if who != NOBODY)
-            return "; ".join(named) or "nobody"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{rule}: {_listed(who)}" for rule, who in value.items() if who != NOBODY) or "nobody"
+    if isinstance(value, frozenset | tuple):
+        return _listed(value)
+    if value is None:
+        return "not said"
+    if isinstance(value, bool):
+        return str(value).lower()
     return say.say(value) if say is not None else str(value)
+
+
+def _listed(value: frozenset[Any] | tuple[Any, ...]) -> str:
+    if isinstance(value, frozenset):
+        return ", ".join(sorted(_item(item) for item in value)) or "none"
+    # Sets of people are joined by "and": one has to be in each.
+    between = " and " if value and isinstance(value[0], frozenset) else "; "
+    return between.join(_item(item) for item in value) or "none"
 
 
 def _item(item: Any) -> str:
     match item:
         case frozenset():
-            return words(item) if item else "nobody"
+            return _listed(item) if item else "nobody"
         case windows.Window():
             return f"{', '.join(windows.spelled(span) for span in item.spans) or 'never'} ({item.zone})"
         case windows.Freeze():

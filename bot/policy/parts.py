@@ -93,12 +93,12 @@ class Scan(Said):
 
 
 def _opens(value: str) -> str:
-    windows.spans([value])
+    windows.spans([kinds.printable(value)])
     return value
 
 
 def _a_time(value: str) -> str:
-    windows.instant(value, "UTC", last=False)
+    windows.instant(kinds.printable(value), "UTC", last=False)
     return value
 
 

@@ -77,23 +77,22 @@ def from_json(kind: Any, raw: Any) -> Any:
 
     Raises Unreadable."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if kind is Any:
-        return raw
     if origin in (typing.Union, types.UnionType):
         return _one_of(inner, raw)
     if origin is typing.Literal:
         return _checked(raw, raw in inner, kind)
+    if isinstance(origin, type):
+        return _several(origin, inner, _checked(raw, isinstance(raw, list), kind))
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return _dataclass(kind, raw)
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return _enum(kind, raw)
-    if origin in (tuple, frozenset) or (isinstance(origin, type) and issubclass(origin, Mapping)):
-        _checked(raw, isinstance(raw, list), kind)
-        return _several(origin, inner, raw)
+    return _plain(kind, raw)
+
+
+def _plain(kind: Any, raw: Any) -> Any:
     if kind is float:
         return _checked(raw, isinstance(raw, int | float) and not isinstance(raw, bool), kind)
-    if kind in (None, type(None)):
-        return _checked(raw, raw is None, kind)
     return _checked(raw, type(raw) is kind, kind)
 
 
@@ -130,7 +129,7 @@ def _enum(kind: type[enum.Enum], raw: Any) -> enum.Enum:
         raise Unreadable(str(error)) from error
 
 
-def _several(origin: Any, inner: Sequence[Any], raw: list[Any]) -> Any:
+def _several(origin: type, inner: Sequence[Any], raw: list[Any]) -> Any:
     if origin is frozenset:
         return frozenset(from_json(inner[0], item) for item in raw)
     if origin is tuple:

@@ -31,6 +31,7 @@ from bot.policy.kinds import (
 from bot.policy.meets import BY_RULE, COMMON, EVERY, LEAST, LIMITS, MOST, NEAREST, UNION, stricter
 from bot.policy.parts import MANY, Preview, Said, Stage
 
+ENVIRONMENTS = 20  # of one project
 CURRENCY = "USD"
 ALERTS = (50, 80, 95)  # per cent
 RULES = tuple(terms.OVERRIDABLE)
@@ -81,6 +82,8 @@ class Environments(Said):
 
     @model_validator(mode="after")
     def _from_others(self) -> Self:
+        if len(dict(self.stages())) > ENVIRONMENTS:
+            raise ValueError(f"these are too many: {ENVIRONMENTS} at most")
         for name, stage in self.stages():
             if name in (stage.promote_from or ()):
                 raise ValueError(f"{name} can't be promoted from itself")

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from bot.errors import SlipwayError
+from bot.policy.kinds import told
 
 LARGEST = 65_536  # bytes
 DEEPEST = 12  # mappings and lists inside each other
@@ -137,7 +138,7 @@ class _Reading:
                 self._fault(key, "the name of a field is a word, nothing else")
             elif key.value in node.children:
                 first = node.keys[key.value][0]
-                self._fault(key, f'"{key.value[:60]}" is here twice: it is on line {first} already')
+                self._fault(key, f"{told(key.value)} is here twice: it is on line {first} already")
             else:
                 node.keys[key.value] = (name.line, name.column)
                 node.children[key.value] = value

@@ -11,9 +11,9 @@ from bot.messages.money import asleep
 from bot.models import Deployment, Project, PullRequest, State
 from bot.previews.ground import DRAIN_SECONDS, Ground
 from bot.previews.places import Places
-from bot.previews.spending import UNPAID
+from bot.previews.spending import FROZEN, UNPAID
 from bot.sources import Sources
-from bot.store import deployments
+from bot.store import agents, deployments
 from runners.base import Artifact, Gone, Instance, Target
 
 AGAIN_SECONDS = 5.0  # until a sleeping preview that found no place is woken again
@@ -91,10 +91,8 @@ class Rest:
             if await ground.point(standing, deployment, rest):
                 await ground.retire(standing.project, deployment)
             return
-        over = await ground.money.exhausted(standing.project.id, standing.pull.number)
         target = Target("instance", deployment.id, host=instance.host, port=instance.port, asleep=True)
-        if over is not None:
-            target = self._unpaid(standing, deployment, over)
+        target = await self._barred(standing, deployment) or target
         if not await ground.point(standing, deployment, target, state=State.ASLEEP):
             return
         await ground.router.drained(deployment.id, DRAIN_SECONDS)
@@ -111,6 +109,11 @@ class Rest:
             return
         if artifact.the_plan().kind == "static":
             await self._start_again(standing, deployment, artifact)
+            return
+        frozen = await self._frozen(standing, deployment)
+        if frozen is not None:
+            if deployment.state is State.ASLEEP:
+                await ground.point(standing, deployment, frozen)
             return
         over = await ground.money.wake(standing.project.id, standing.pull.number, deployment.id)
         if over is not None:
@@ -138,13 +141,28 @@ class Rest:
             await ground.runner.stop(instance)
 
     async def renewed(self, deployment_id: str) -> None:
-        """It sleeps because its budget was used up: once there is money again, the next request wakes it."""
+        """No request wakes it: once there is money again, or its author is not frozen any more, the next one does."""
         ground, deployment = self._ground, await self._store.read(deployments.get, deployment_id)
         standing = await ground.standing(deployment) if deployment else None
         if deployment is None or standing is None or deployment.state is not State.ASLEEP:
             return
-        if await ground.money.exhausted(standing.project.id, standing.pull.number) is None:
+        if await self._barred(standing, deployment) is None:
             await ground.point(standing, deployment, Target("instance", deployment.id, asleep=True))
+
+    async def _barred(self, standing: deployments.Standing, deployment: Deployment) -> Target | None:
+        """The page of a preview that no request wakes."""
+        over = await self._ground.money.exhausted(standing.project.id, standing.pull.number)
+        return self._unpaid(standing, deployment, over) if over else await self._frozen(standing, deployment)
+
+    async def _frozen(self, standing: deployments.Standing, deployment: Deployment) -> Target | None:
+        """The page of a preview whose author is a machine that somebody froze."""
+        pull, now = standing.pull, self._ground.clock()
+        stop = await self._store.read(agents.stop_of, pull.project_id, pull.number, now)
+        if stop is None:
+            return None
+        title = f"{standing.project.full_name} #{pull.number} · {deployment.sha[:7]}"
+        line = f"{stop.login} froze {pull.author}: {stop.reason}"
+        return Target("page", deployment.id, state=FROZEN, title=title, lines=(line,))
 
     def _unpaid(self, standing: deployments.Standing, deployment: Deployment, over: Over) -> Target:
         """The page of a preview that sleeps because its budget is used up: no request wakes it."""

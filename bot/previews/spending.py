@@ -20,6 +20,8 @@ from bot.store.money import Look, Money
 from runners.base import Instance, Plan, Reading, Runner, RunnerError
 
 UNPAID = "unpaid"  # the state of a page: asleep because there is no money
+FROZEN = "frozen"  # the same: asleep because its author is a machine that somebody froze
+BARRED = (UNPAID, FROZEN)
 AT_ONCE = 8  # instances that are looked at side by side
 SLACK_SECONDS = 300.0  # beyond what a build and a start may take
 _log = logging.getLogger(__name__)
@@ -94,7 +96,7 @@ class Spending:
         return [(look.deployment, over) for look, over in await self._money.sample(looks)]
 
     async def unpaid(self) -> list[str]:
-        """Previews that sleep because a budget was used up."""
+        """Previews that no request wakes: a budget was used up, or their author was frozen."""
         return await self._store.read(_unpaid)
 
     async def _one(self, running: tuple[Deployment | Release, Instance], space: asyncio.Semaphore) -> Look:
@@ -124,4 +126,4 @@ def _unpaid(session: Session) -> list[str]:
     query = select(Deployment.id, Route.target).where(
         Deployment.state == State.ASLEEP, Route.deployment == Deployment.id, col(Route.target).is_not(None)
     )
-    return sorted({ident for ident, target in session.exec(query) if target and target.get("state") == UNPAID})
+    return sorted({ident for ident, target in session.exec(query) if target and target.get("state") in BARRED})

@@ -38,5 +38,5 @@ async def _taken(url: str, body: dict[str, str]) -> bool:
     except (aiohttp.ClientError, TimeoutError) as error:
         taken, said = False, type(error).__name__
     if not taken:
-        _log.warning("the webhook of SLIPWAY_ALERT_WEBHOOK did not take an alert: %s", said)
+        _log.warning("the alert_webhook of SLIPWAY_MONEY did not take an alert: %s", said)
     return taken

@@ -164,6 +164,13 @@ def stop(session: Session, project_id: int, accounts: Collection[int | None], no
     return None
 
 
+def stop_of(session: Session, project_id: int, number: int, now: float) -> Stop | None:
+    """The freeze that holds for the machine that wrote a pull request."""
+    pull = session.get_one(PullRequest, (project_id, number))
+    machine = pull.agent is not None or pull.author_is_bot
+    return stop(session, project_id, (pull.author_id,), now) if machine else None
+
+
 def frozen(session: Session, project_id: int, now: float) -> list[AgentFreeze]:
     """Who is frozen in a project now."""
     query = select(AgentFreeze).where(AgentFreeze.project_id == project_id).order_by(col(AgentFreeze.at))

@@ -130,6 +130,7 @@ class Pull:
     created_at: float
     updated_at: float
     draft: bool = False
+    via_app: int | None = None  # another app than the one under test, that opened it for its user
     state: str = "open"
     closed_at: float | None = None
     merged_at: float | None = None

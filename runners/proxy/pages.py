@@ -47,6 +47,7 @@ _STATES = {
     "closed": Words(410, "ended", "This preview is closed", _REMOVED),
     "removed": Words(410, "ended", "This preview is gone", _REMOVED),
     "unpaid": Words(402, "ended", "Asleep: its budget is used up", "It wakes on a request once there is money again."),
+    "frozen": Words(403, "ended", "Asleep: its author is frozen", "It wakes on a request once that is lifted."),
     "refused": Words(403, "ended", "Not previewed", "The pull request's check says why, and what can be done."),
 }
 _UNKNOWN = Words(503, "working", "Getting ready", _SWAP)

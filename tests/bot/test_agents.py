@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from bot.agents import KNOWN, Agent, Author, Commit, recognise
+from bot.agents import KNOWN, Agent, Author, Commit, binds, identify, recognise
+from bot.policy.terms import Identity
 
 PERSON = Author(1, "monalisa", False)
 
@@ -151,3 +154,48 @@ def test_no_two_agents_share_a_sign() -> None:
     for field in ("accounts", "logins", "addresses"):
         every = [sign for signs in KNOWN for sign in getattr(signs, field)]
         assert len(every) == len(set(every))
+
+
+# ---- under a policy
+
+
+def known(author: Author = PERSON, *, message: str = "Fix", branch: str = "x", body: str = "", **policy: Any) -> Any:
+    commits = [Commit("m@x.io", "m@x.io", message)]
+    treat = policy.pop("treat", frozenset({"bot_author", "coauthor_trailer", "performed_via_app"}))
+    found = identify(
+        author, identities=policy.pop("identities", ()), treat=treat, branch=branch, body=body, commits=commits
+    )
+    return (found.name, found.sign, binds(found, treat)) if found else None
+
+
+def test_who_is_declared_is_known_by_number_under_any_name() -> None:
+    identities = [Identity("user", 555, "robo")]
+
+    assert known(Author(555, "anything", False), identities=identities) == ("robo", "declared", True)
+    assert known(Author(556, "robo", False), identities=identities) is None
+    assert known(Author(556, "robo[bot]", False), identities=identities) is None  # a login ending in [bot] is a name
+
+
+def test_an_app_is_not_the_user_with_the_same_number() -> None:
+    app = [Identity("app", 555, "robo")]
+
+    assert known(Author(555, "ann", False), identities=app) is None
+    assert known(Author(1, "ann", False, via_app=555), identities=app) == ("robo", "declared", True)
+
+
+def test_only_the_signs_that_the_policy_names_bind() -> None:
+    trailer = "Fix\n\nCo-authored-by: Claude <noreply@anthropic.com>"
+
+    assert known(message=trailer) == ("Claude Code", "coauthor_trailer", True)
+    assert known(message=trailer, treat=frozenset({"bot_author"})) == ("Claude Code", "coauthor_trailer", False)
+    assert known(branch="codex/x") == ("OpenAI Codex", "branch", False)
+    assert known(branch="codex/x", message=trailer) == ("Claude Code", "coauthor_trailer", True)
+
+
+def test_any_bot_and_what_came_through_an_app_are_machines() -> None:
+    renovate = Author(29139614, "renovate[bot]", True)
+
+    assert known(renovate) == ("renovate[bot]", "bot_author", True)
+    assert known(renovate, treat=frozenset()) == ("renovate[bot]", "bot_author", False)
+    assert known(Author(1, "ann", False, via_app=9)) == ("app 9", "performed_via_app", True)
+    assert known() is None

@@ -66,6 +66,11 @@ def comment(body: object, action: str = "created", **more: Any) -> dict[str, Any
         ("\n\n/slipway rollback production --reason=x", "11@production:rollback"),
         ("/hold", "11@production"),
         ("/freeze staging --for=2d", "11@staging"),
+        ("/freeze agent:robo --reason=x", "11#7:command"),  # it waits behind no release
+        ('/freeze "agent:robo[bot]" --reason=x', "11#7:command"),
+        ('/freeze --reason="it runs wild" --for=2h agent:robo', "11#7:command"),
+        ("/slipway unfreeze agent:robo --reason=x", "11#7:command"),
+        ('/freeze production --reason="agent:x"', "11@production"),
         ("/cancel", "11#7:command"),
         ("/redeploy", "11#7:command"),
         ("talk", "11#7:command"),
@@ -99,6 +104,9 @@ def test_people_before_bots(bot: dict[str, Any]) -> None:
     ("event", "payload", "key"),
     [
         ("push", {"repository": {"id": 11}}, "11"),
+        ("push", {"ref": "refs/heads/x", "repository": {"id": 11, "default_branch": "main"}}, "11"),
+        ("push", {"ref": "refs/heads/main", "repository": {"id": 11, "default_branch": "main"}}, "11:default"),
+        ("push", {"ref": None, "repository": {"id": 11, "default_branch": ["main"]}}, "11"),
         ("repository", {"action": "renamed", "repository": {"id": 11}}, "11"),
         ("delete", {"repository": {"id": 11}}, "11"),
         ("installation", {"action": "created", "installation": {"id": 3}}, "installation:3"),

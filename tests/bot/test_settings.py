@@ -75,3 +75,14 @@ def test_there_are_fewer_than_thirty_and_each_is_in_the_docs() -> None:
 
     assert len(names) < 30
     assert [name for name in names if f"`{name}`" not in page and name not in later] == []
+
+
+def test_money_is_one_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_MONEY", '{"build_second": "0.01", "alert_webhook": "https://hooks.example.com/x"}')
+    told = settings.read()
+
+    assert (told.prices, told.alert_webhook) == ({"build_second": "0.01"}, "https://hooks.example.com/x")
+
+    monkeypatch.setenv("SLIPWAY_MONEY", '{"alert_webhook": "ftp://x"}')
+    with pytest.raises(Misconfigured, match="alert_webhook"):
+        settings.read()

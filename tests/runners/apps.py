@@ -62,6 +62,17 @@ BROKEN = SERVER + 'def answer(path):\n    return 500, b"oh"\n\nserve("0.0.0.0", 
 IGNORES_TERM = SERVER + (
     "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nserve('0.0.0.0', int(os.environ['PORT']))\n"
 )
+# A visit has a child work for a while, end, and be waited for.
+BUSY = SERVER + (
+    "def answer(path):\n"
+    "    if os.fork() == 0:\n"
+    "        while time.process_time() < 0.3:\n"
+    "            pass\n"
+    "        os._exit(0)\n"
+    "    os.wait()\n"
+    '    return 200, b"done"\n\n'
+    'serve("0.0.0.0", int(os.environ["PORT"]))\n'
+)
 CRASHES = 'import sys\nprint("reading the settings")\nraise SystemExit("no DATABASE_URL was given")\n'
 SILENT = 'import time\nprint("thinking", flush=True)\ntime.sleep(600)\n'
 # One child in the same session, one that left it and lost its parent; both can be seen by their ports.

@@ -14,6 +14,7 @@ from runners.health import probe
 from runners.ports import free_port
 from tests.runners.apps import (
     BROKEN,
+    BUSY,
     CRASHES,
     ENVIRONMENT,
     FORKS,
@@ -410,6 +411,28 @@ class Running:
         assert await yard.runner.instances() == []
         with pytest.raises(Gone):
             await yard.runner.wake(instance)
+
+    async def test_what_it_and_its_ended_children_used_is_counted(self, yard: Yard) -> None:
+        instance = await yard.run(BUSY)
+        before = await yard.runner.usage(instance)
+        if before is None:
+            pytest.skip("this system does not tell what programs use")
+        assert before.memory > 1_000_000
+        assert before.disk > 0
+
+        assert await ask(instance, "/work") == (200, "done")  # a child works for 0.3 s of CPU and ends
+        after = await yard.runner.usage(instance)
+        assert after is not None
+        assert 0.25 < after.cpu_seconds - before.cpu_seconds < 5
+        assert (after.life, after.disk) == (before.life, before.disk)
+
+        await yard.runner.sleep(instance)
+        asleep = await yard.runner.usage(instance)
+        assert asleep is not None
+        assert asleep.cpu_seconds >= after.cpu_seconds
+
+        await yard.runner.stop(instance)
+        assert await yard.runner.usage(instance) is None
 
     async def test_the_log_has_the_end_of_what_it_printed(self, yard: Yard) -> None:
         instance = await yard.run(HELLO)

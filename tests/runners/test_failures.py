@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from runners.base import failures
 from runners.base.failures import Fault, clean, locate, second_try
 
 TRACEBACK = """\
@@ -406,3 +407,29 @@ def test_a_lock_that_does_not_fit_is_tried_without() -> None:
     assert second_try("npm ci --no-audit", "npm error code EUSAGE\n") == "npm install --no-audit"
     assert second_try("npm ci", "npm error code E404\n") is None
     assert second_try("yarn install", "npm error code EUSAGE\n") is None
+
+
+@pytest.mark.parametrize(
+    ("message", "log", "kind"),
+    [
+        ("ModuleNotFoundError: No module named 'flask'", "", "ModuleNotFoundError"),
+        ("sqlalchemy.exc.OperationalError: no such table", "", "OperationalError"),
+        ("It ended with status 1.", "Traceback (most recent call last):\nKeyError: 'HOME'", "KeyError"),
+        ("It ended with status 1.", "TypeError: one\n    at x\nRangeError: two\n    at y", "RangeError"),
+        ("Cannot find name 'x'", "src/a.ts(3,1): error TS2304: Cannot find name 'x'.", "TS2304"),
+        ("npm: 404 Not Found", "npm error code E404\nnpm error 404 Not Found", "E404"),
+        ("src/a.js imports ./b, which is not there", "", "UnresolvedImport"),
+        ("flsk is not in the package registry", "", "Unresolvable"),
+        ("vite was not found", "", "CommandNotFound"),
+        ("It ran out of memory.", "", "OutOfMemory"),
+        ("It wants port 3000, which is taken.", "", "AddressInUse"),
+        ("failed to solve: process did not complete", "", "DockerBuild"),
+        ("It went wrong.", "nothing to see", None),
+    ],
+)
+def test_a_failure_has_a_class(message: str, log: str, kind: str | None) -> None:
+    assert failures.kind(message, log) == kind
+
+
+def test_a_log_without_end_has_a_class_in_no_time() -> None:
+    assert failures.kind("x", "a.b." * 1_000_000) is None

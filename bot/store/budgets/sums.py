@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import text
 from sqlmodel import Session, col, func, select
@@ -71,31 +71,41 @@ def refusal(
 
 def unproven(session: Session) -> list[str]:
     """What is kept and can't be proven: sums that the ledger or the open reservations do not give.  One line each."""
-    wrong, works, periods, lists = [], Counter[str](), Counter[tuple[str, str, str, float]](), set[str]()
-    kept: dict[str, list[Spend]] = {}
+    works, periods, lists = Counter[str](), Counter[tuple[str, str, str, float]](), set[str]()
+    kept = defaultdict[str, list[Spend]](list)
     for row in session.exec(select(Spend)):
-        kept.setdefault(row.scope, []).append(row)
+        kept[row.scope].append(row)
     for entry in session.exec(select(LedgerEntry).execution_options(yield_per=1000)):
         works[entry.work] += entry.amount
         lists.add(entry.prices)
-        for row in (row for scope in entry.scopes for row in kept.get(scope, ())):
-            if row.start <= entry.at and (row.end is None or entry.at < row.end):
-                periods[_named(row)] += entry.amount
-    for row in (row for rows in kept.values() for row in rows):
-        if row.spent != periods[_named(row)]:
-            wrong.append(
-                f"{row.scope}, {row.span} from {row.start:.0f}: {row.spent}, the ledger {periods[_named(row)]}"
-            )
-    held = Counter[str]()
-    for reservation in session.exec(select(Reservation)):
-        if reservation.spent != works[reservation.work]:
-            wrong.append(f"{reservation.work}: {reservation.spent}, the ledger {works[reservation.work]}")
-        held.update(dict.fromkeys(reservation.scopes, reservation.held))
+        periods.update({_named(row): entry.amount for row in _touched(kept, entry)})
+    wrong = [
+        f"{row.scope}, {row.span} from {row.start:.0f}: {row.spent}, the ledger {periods[_named(row)]}"
+        for rows in kept.values()
+        for row in rows
+        if row.spent != periods[_named(row)]
+    ]
+    known = set(session.exec(select(PriceList.digest)))
+    missing = [f"the price list {digest} is missing" for digest in sorted(lists - known)]
+    return [*wrong, *_unproven_reservations(session, works), *missing]
+
+
+def _unproven_reservations(session: Session, works: Counter[str]) -> list[str]:
+    held, wrong = Counter[str](), []
+    for row in session.exec(select(Reservation)):
+        held.update(dict.fromkeys(row.scopes, row.held))
+        if row.spent != works[row.work]:
+            wrong.append(f"{row.work}: {row.spent}, the ledger {works[row.work]}")
     for purse in session.exec(select(Purse)):
         if purse.held != held[purse.scope]:
             wrong.append(f"{purse.scope}: {purse.held} put aside, the reservations {held[purse.scope]}")
-    known = set(session.exec(select(PriceList.digest)))
-    return wrong + [f"the price list {digest} is missing" for digest in sorted(lists - known)]
+    return wrong
+
+
+def _touched(kept: Mapping[str, list[Spend]], entry: LedgerEntry) -> list[Spend]:
+    """The kept sums that an entry counts in."""
+    rows = (row for scope in entry.scopes for row in kept.get(scope, ()))
+    return [row for row in rows if row.start <= entry.at and (row.end is None or entry.at < row.end)]
 
 
 def _named(row: Spend) -> tuple[str, str, str, float]:

@@ -174,7 +174,7 @@ def issue(hub: Hub, pull: Pull) -> Json:
         "body": pull.body or None,
         "reactions": summary(pull.reactions, at["issue"]),
         "timeline_url": f"{at['issue']}/timeline",
-        "performed_via_github_app": None,
+        "performed_via_github_app": accounts.app(hub) | {"id": pull.via_app} if pull.via_app else None,
         "state_reason": None,
     }
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from bot.errors import GitHubDown, GitHubRefused
+from bot.github.files import File, NotAFile
 from tests.bot.github.stand import APP_ID, SHA, Stand
 
 MARKER = "<!-- slipway:v1 {} -->"
@@ -175,6 +176,95 @@ async def test_an_answer_without_an_id_is_github_being_down() -> None:
     async with Stand(lambda request: httpx.Response(201, json={"url": "x"})) as stand:
         with pytest.raises(GitHubDown):
             await stand.repository.create_comment(7, "hello")
+
+
+# ---- files
+
+
+def file(**more: object) -> httpx.Response:
+    raw = {"type": "file", "encoding": "base64", "sha": "s1", "content": "dmVyc2lvbjog\nMQo=\n"}
+    return httpx.Response(200, json=raw | more)
+
+
+async def test_a_file_comes_as_it_is_and_from_the_default_branch_unless_a_commit_is_named() -> None:
+    async with Stand(lambda request: file()) as stand:
+        assert await stand.repository.file(".slipway.yml") == File("s1", b"version: 1\n")
+        assert await stand.repository.file(".slipway.yml", SHA) == File("s1", b"version: 1\n")
+
+        first, second = stand.requests
+        assert (first.url.path, dict(first.url.params)) == ("/repos/acme/shop/contents/.slipway.yml", {})
+        assert dict(second.url.params) == {"ref": SHA}
+        assert "object" in first.headers["accept"]
+
+
+async def test_a_file_that_is_not_there_is_none() -> None:
+    async with Stand(lambda request: httpx.Response(404, json={"message": "Not Found"})) as stand:
+        assert await stand.repository.file(".slipway.yml") is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({"type": "dir", "entries": []}, "a folder"),
+        ({"type": "symlink"}, "a symbolic link"),
+        ({"type": "submodule"}, "a submodule"),
+        ({"type": None}, "no file"),
+        ({"encoding": "none", "content": ""}, "too large"),
+    ],
+)
+async def test_what_is_no_file_is_not_taken_for_one(raw: dict[str, object], words: str) -> None:
+    async with Stand(lambda request: file(**raw)) as stand:
+        with pytest.raises(NotAFile, match=words):
+            await stand.repository.file(".slipway.yml")
+
+
+@pytest.mark.parametrize(
+    "raw", [{"content": None}, {"content": "é"}, {"content": "dmV"}, {"sha": 5}, {"encoding": "x"}]
+)
+async def test_half_an_answer_is_github_being_down(raw: dict[str, object]) -> None:
+    async with Stand(lambda request: file(**raw)) as stand:
+        with pytest.raises(GitHubDown):
+            await stand.repository.file(".slipway.yml")
+
+
+async def test_a_refused_token_is_not_a_missing_file() -> None:
+    def gone(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(401, json={"message": "Bad credentials"})
+
+    async with Stand(gone) as stand:
+        serve, tokens = stand._serve, 0
+
+        def refuse(request: httpx.Request) -> httpx.Response:
+            nonlocal tokens
+            if request.url.path.endswith("/access_tokens"):
+                tokens += 1
+                if tokens > 1:
+                    return httpx.Response(404, json={"message": "Not Found"})
+            return serve(request)
+
+        stand._http._transport = httpx.MockTransport(refuse)
+        with pytest.raises(GitHubRefused) as refused:
+            await stand.repository.file(".slipway.yml")
+
+        assert refused.value.status == 404 and "access_tokens" in str(refused.value)
+
+
+async def test_where_two_branches_grew_apart_is_asked_without_their_commits() -> None:
+    answer = httpx.Response(200, json={"merge_base_commit": {"sha": "c" * 40}, "commits": []})
+    async with Stand(lambda request: answer) as stand:
+        assert await stand.repository.merge_base("feature/x", SHA) == "c" * 40
+
+        (asked,) = stand.requests
+        assert asked.url.raw_path.startswith(f"/repos/acme/shop/compare/feature%2Fx...{SHA}?".encode())
+        assert dict(asked.url.params) == {"per_page": "1"}
+
+
+async def test_a_repository_whose_number_nobody_knows_is_named_in_the_token() -> None:
+    async with Stand(lambda request: file()) as stand:
+        await stand.github.repository(7, ".github", "acme/.github").file(".slipway.yml")
+
+        asked = json.loads(stand.minted[0].content)
+        assert asked == {"permissions": {"contents": "read"}, "repositories": [".github"]}
 
 
 # ---- the app

@@ -159,7 +159,8 @@ async def test_the_triggers_are_made_again_after_a_batch_migration(url: str, sto
         with operations.batch_alter_table("audit_entry", recreate="always"):
             pass
     database.dispose()
-    assert await store.read(audit.unguarded) == sorted(engine.GUARDS)
+    gone = sorted(name for name in engine.GUARDS if name.startswith("audit_entry"))
+    assert await store.read(audit.unguarded) == gone
 
     migrate(url)
 
