@@ -14,9 +14,9 @@ from bot.policy import RULES, Facts, Objection, Unknown, judge
 from bot.releases.ask import Ask, Outcome, refused
 from bot.releases.command import prepare
 from bot.releases.ground import LEASE_SECONDS, NO_WORDS, Ground, entry, objected, stops
-from bot.releases.schema import WARNING, destructive, told, words
+from bot.releases.schema import destructive, told, warning
 from bot.sources import Sources
-from bot.store import deliveries, environments, releases
+from bot.store import audit, deliveries, environments, releases
 from runners.base import Artifact, Failed, Instance, RunFailed, StartFailed
 
 PATIENCE_SECONDS = 1.5  # for a first comment that is on its way
@@ -69,7 +69,9 @@ class Promote:
         shown, no, _merge = await self._judged(ask)
         if no is not None or shown is None:
             return no or refused("not_displayed", "Nothing was shown.")
-        return Outcome(done=True, words=f"`{shown.sha[:7]}` may be promoted to {ask.environment}.")
+        _env, current = await self._store.read(environments.look, ask.project.id, ask.environment)
+        carries = warning(told(destructive(shown, current)))
+        return Outcome(done=True, words=f"`{shown.sha[:7]}` may be promoted to {ask.environment}.{carries}")
 
     async def abandon(self, guid: str, reason: str) -> None:
         """The last try of a delivery failed by a fault of ours: what it had begun ends, nobody waits for it."""
@@ -98,6 +100,7 @@ class Promote:
             actor_person=ask.actor.kind == "person" and ask.actor.via_app is None,
             displayed_sha=shown.sha if shown else None,
             stops=stops(env, held, now),
+            requesters=await self._pushers(ask, ask.number, shown),
         )
         if found.state == "merged" and shown is not None:
             found = dataclasses.replace(found, merged_same=await self._same(ask, repository, found, shown))
@@ -106,6 +109,10 @@ class Promote:
         )
         objections = (*judge(found), *_other_target(ask, shown), *((_REVOKED,) if gone else ()))
         return shown, objected(objections) if objections else None, found.merge_sha
+
+    async def _pushers(self, ask: Ask, number: int, shown: Deployment | None) -> set[int]:
+        """Whoever pushed it can't be the one who approves it, whatever name stands in the commit."""
+        return await self._store.read(audit.pushers, ask.project.id, number, shown.sha) if shown else set()
 
     async def _shown(self, ask: Ask, number: int) -> Deployment | None:
         """What was displayed when the command was received; GitHub's answer to a comment may be on its way to us."""
@@ -174,8 +181,8 @@ class Promote:
             no = refused(switched, NO_WORDS[switched], f"/status {ask.environment}")
             await self._fail(ask, release, no)
             return no
-        carries = f" {WARNING.format(words(destroys))}" if destroys else ""
-        return await ground.done(ask, switched, f"{ask.environment} serves `{release.sha[:7]}`.{carries}")
+        words = f"{ask.environment} serves `{release.sha[:7]}`.{warning(destroys)}"
+        return await ground.done(ask, switched, words)
 
     async def _unfit(self, ask: Ask, release: Release, error: Failed, *, ran: bool) -> Outcome:
         """Its release command failed, or the new instance never was healthy; what serves has not noticed."""
