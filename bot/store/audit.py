@@ -85,6 +85,19 @@ def unguarded(session: Session) -> list[str]:
     return sorted(GUARDS.keys() - set(there))
 
 
+def pushers(session: Session, project_id: int, number: int, sha: str) -> set[int]:
+    """Accounts whose pushes brought this commit to a pull request, as far as their deliveries are kept."""
+    query = select(Deployment.delivery).where(
+        Deployment.project_id == project_id, Deployment.number == number, Deployment.sha == sha
+    )
+    senders = (sender(session, guid) for guid in session.exec(query).all() if _pushed(session, guid))
+    return {who.id for who in senders if who is not None}
+
+
+def _pushed(session: Session, guid: str) -> bool:
+    return session.exec(select(Delivery.action).where(Delivery.guid == guid)).first() == "synchronize"
+
+
 def sender(session: Session, guid: str) -> Actor | None:
     """Who a delivery says caused it, while its body is kept.  Our own deliveries name nobody."""
     delivery = session.exec(select(Delivery).where(Delivery.guid == guid)).first()
