@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from sqlmodel import Session, select
 
+from bot.messages.commands import ANSWERS
 from bot.models import Release, Stage
 from demo.github.git import SHA
 from demo.github.records import Pull, Repo
 from tests.lives import REPO, Lives, lives
 from tests.memory_runner import WORD
-from tests.talk import ANSWERS, twin
+from tests.talk import twin
 
 pytestmark = pytest.mark.slow
 MAIN = "main--shop--acme.localhost"
