@@ -7,6 +7,7 @@ tasks still try on their way out.  What was committed stays, instances go on, an
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import functools
 import json
@@ -208,10 +209,17 @@ def _twin(body: str) -> dict[str, Any]:
     return dict(json.loads(body.split(MARKER, 1)[1].split(" -->", 1)[0])) if MARKER in body else {}
 
 
+def passing(prefix: str) -> Path:
+    """A folder that is gone with this process."""
+    path = Path(tempfile.mkdtemp(prefix=prefix))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
 @functools.cache
 def blank() -> Path:
     """A database that has seen all migrations."""
-    path = Path(tempfile.mkdtemp(prefix="slipway-model-")) / "slipway.db"
+    path = passing("slipway-model-") / "slipway.db"
     migrate(f"sqlite:///{path}")
     return path
 
