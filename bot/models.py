@@ -244,7 +244,7 @@ class Traffic(SQLModel, table=True):
     failures: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     bytes_out: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     latency: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    marks: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))  # [[unix seconds, then], ...]
+    marks: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))  # [[unix s, then], ...]
     updated_at: float = 0.0
 
 
