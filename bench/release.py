@@ -207,15 +207,21 @@ async def measure(runners: Sequence[str], rounds: int, told: Console) -> Found:
                 if runner == "docker" and engine is None:
                     told.print("There is no Docker engine here: its rows are left out.")
                     continue
-                found.loads.append(round(os.getloadavg()[0], 2))
                 with told.status(f"promote and rollback on {runner}"):
-                    async with stage(folder / runner, runner) as house:
-                        found.ways += await Measure(house, books, router, tags).run(rounds)
+                    found.loads.append(round(os.getloadavg()[0], 2))
+                    found.ways += await _ways(folder / runner, runner, rounds, books, router, tags)
     except (Failed, TimeoutError) as failed:
         found.error = str(failed) or type(failed).__name__
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     return found
+
+
+async def _ways(
+    folder: Path, runner: str, rounds: int, books: atomic.Books, router: atomic.Router, tags: Tags | None
+) -> list[Way]:
+    async with stage(folder, runner) as house:
+        return await Measure(house, books, router, tags).run(rounds)
 
 
 def main(words: Sequence[str]) -> int:

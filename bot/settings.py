@@ -46,8 +46,6 @@ class Settings(BaseSettings):
     github_private_key: str | None = None
     github_private_key_file: Path | None = None
     github_webhook_secret: str = ""
-    github_client_id: str | None = None
-    github_client_secret: str | None = None
     github_api_url: str = "https://api.github.com"
     github_server_url: str = "https://github.com"
 

@@ -7,6 +7,7 @@ tasks still try on their way out.  What was committed stays, instances go on, an
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import functools
 import json
@@ -33,6 +34,7 @@ from bot.service import Service
 from bot.settings import Settings
 from bot.sources import Sources
 from bot.store import Store, migrate
+from bot.sweeper import Sweeper
 from demo.github import DemoGitHub
 from demo.github.hooks import HookDelivery, Hooks
 from demo.github.records import Pull, Repo
@@ -121,6 +123,11 @@ class Post(Hooks):
         if comment and delivery.action == "created" and delivery.status_code in (200, 202):
             self.arrived.setdefault(comment["id"], self.hub.now())
 
+    def lose(self, delivery: HookDelivery) -> None:
+        """One that was held back never arrives; GitHub lists it as failed."""
+        self.held.remove(delivery)
+        delivery.status, delivery.status_code = "failed to connect to host", 0
+
     def let_go(self, order: list[int]) -> None:
         """All that was held back, in this order."""
         waiting, self.held, self.holding = self.held, [], False
@@ -157,6 +164,7 @@ class Evidence:
     shown: list[Shown] = field(default_factory=list)
     judged: list[Judged] = field(default_factory=list)
     roles: list[tuple[float, str, str]] = field(default_factory=list)  # when, login, role
+    spoils: Callable[[web.Request], bool] = lambda _request: False  # what was done is answered with 500
     hands: dict[str, set[str]] = field(default_factory=dict)  # commit -> logins of who wrote it
 
     def approved(self, repo: Repo, pull: Pull) -> bool:
@@ -177,7 +185,7 @@ class Evidence:
             response = await handler(request)
             if response.status < 300 or response.status == 304:
                 self._note(github(), request)
-            return response
+            return web.Response(status=500) if self.spoils(request) else response
 
         return watch
 
@@ -201,10 +209,17 @@ def _twin(body: str) -> dict[str, Any]:
     return dict(json.loads(body.split(MARKER, 1)[1].split(" -->", 1)[0])) if MARKER in body else {}
 
 
+def passing(prefix: str) -> Path:
+    """A folder that is gone with this process."""
+    path = Path(tempfile.mkdtemp(prefix=prefix))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
 @functools.cache
 def blank() -> Path:
     """A database that has seen all migrations."""
-    path = Path(tempfile.mkdtemp(prefix="slipway-model-")) / "slipway.db"
+    path = passing("slipway-model-") / "slipway.db"
     migrate(f"sqlite:///{path}")
     return path
 
@@ -276,6 +291,13 @@ class Lives:
                 await self.turn(1.6)
                 idle = 0
             await asyncio.sleep(0.004)
+
+    async def sweep(self) -> None:
+        """The far round of the clock, now, and what follows from it."""
+        assert self.service is not None
+        runner = MortalRunner(self.machine, self._pulse)
+        await Sweeper(self.settings, self.service, runner, self.clock).far()
+        await self.drained()
 
     async def turn(self, seconds: float) -> None:
         self.clock.turn(seconds)

@@ -4,6 +4,7 @@ before the command, approved at that head, and healthy.
 Everything is real (store, queue, handlers, recipes, proxy, git, GitHub over HTTP) but the backend: instances are
 sockets in memory, so that hundreds of examples are possible at all, and their health is drawn.  The backends have
 contract tests of their own.  What is true is judged by GitHub's records (`tests.lives.Evidence`), never by ours.
+One example takes two to three seconds of one core.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from bot.store import audit
 from demo.github.actions.pulls import NotMergeable
 from demo.github.hub import Missing
 from demo.github.records import Comment, Pull
-from tests.lives import REPO, Lives, lives, pooled
+from tests.lives import REPO, Lives, lives, passing, pooled
 from tests.memory_runner import WORD
 
 pytestmark = pytest.mark.slow
@@ -57,6 +58,7 @@ class Pool:
 
     folder: Path | None = None
     shas: dict[str, str]
+    sources: Path | None = None  # mirrors and trees of all examples
 
     @classmethod
     async def fill(cls, one: Lives) -> None:
@@ -72,19 +74,17 @@ class Pool:
                 author = people.get(name, "ann")
                 cls.shas[name] = await one.github.branch_commit(REPO, name, files, f"Make it {name}", author)
                 await git.point(f"refs/heads/{name}", None)
-            cls.folder = Path(tempfile.mkdtemp(prefix="slipway-pool-"))
+            cls.folder = passing("slipway-pool-")
             pooled(cls.folder, git.path)
         else:
             pooled(git.path, cls.folder)
             await git.point("refs/heads/main", cls.shas["base"])
         one.evidence.hands = {cls.shas["by-bob"]: {"bob"}}
 
-    sources: Path | None = None
-
     @classmethod
     def cache(cls) -> Path:
         if cls.sources is None:
-            cls.sources = Path(tempfile.mkdtemp(prefix="slipway-sources-"))
+            cls.sources = passing("slipway-sources-")
         return cls.sources
 
 

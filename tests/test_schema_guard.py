@@ -117,15 +117,22 @@ async def test_the_command_that_a_refusal_names_is_the_one_that_works(home: Hous
 
 
 async def test_a_promotion_tells_what_its_migrations_destroy(home: House) -> None:
-    _first, second = await shipped(home, says("one", FIRST), says("two", SECOND))
+    await shipped(home, says("one", FIRST))
+    second = await proposed(home, says("two", SECOND), "other")
+    assert home.service is not None
+
+    before = await home.service.releases.plan(await ask(home, second))
+    after = await promote(home, second)
+
+    assert [LOST in one.words for one in (before, after) if one.done] == [True, True]
 
     body = await home.says(second, "It carries migrations that destroy", "--accept-schema")
 
     assert "removes the field order.total" in body.replace("\\", "")
     assert home.twin(second)["production"]["destroys"] == [LOST]
-    before, after = await lines(home, "release.live")
-    assert "destroys" not in before["after"]
-    assert after["after"]["destroys"] == [LOST]
+    first, last = await lines(home, "release.live")
+    assert "destroys" not in first["after"]
+    assert last["after"]["destroys"] == [LOST]
 
 
 async def test_releases_in_between_count_with_what_they_destroyed(home: House) -> None:

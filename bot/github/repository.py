@@ -233,6 +233,8 @@ class Repository:
         made = await self._api(DEPLOYMENTS).make("/repos/{owner}/{repo}/deployments", fields, **self._names)
         if "id" not in made:  # 202: a merge instead of a deployment
             raise GitHubRefused(f"GitHub made no deployment: {line(str(made.get('message', '')))}", 202)
+        if made.get("sha", sha) != sha:
+            raise GitHubRefused(f"GitHub made a deployment of another commit than {sha[:7]}.", 201)
         return number_of(made)
 
     async def find_deployment(self, sha: str, environment: str, key: str) -> int | None:

@@ -45,10 +45,11 @@ async def by_email(repository: Repository, node: str) -> bool | Unknown:
     """Whether a comment came as an e-mail.  Raises TryLater.
 
     Whoever gets hold of a notification can answer it in its reader's name, so an e-mail proves nobody's will.  A server
-    without GraphQL takes no such comments that could be told apart: nothing speaks against them.
+    without GraphQL, or whose deliveries do not name the comment's node, takes none that could be told apart: nothing
+    speaks against them.  Nobody but the server decides either, and its deliveries are signed.
     """
     if not node:
-        return Unknown("the delivery does not name the comment")
+        return False
     answer = await _known(repository.by_email(node))
     return False if answer is None else answer
 

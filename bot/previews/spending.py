@@ -15,7 +15,7 @@ from bot.models import Deployment, Environment, Project, Release, Route, State
 from bot.policy.terms import Effective
 from bot.previews.ground import Ground
 from bot.settings import Settings
-from bot.store import Store, deployments, projects
+from bot.store import Store, deployments, projects, traffic
 from bot.store.money import Look, Money
 from runners.base import Instance, Plan, Reading, Runner, RunnerError
 
@@ -58,7 +58,7 @@ def money_of(
         project = await store.read(projects.project, project_id)
         return Bounds() if project is None else bounds(await terms(project), prices.currency)
 
-    return Money(store, prices, of, clock)
+    return Money(store, prices, of, clock, traffic.sent)
 
 
 class Spending:

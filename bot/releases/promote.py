@@ -10,7 +10,7 @@ from bot.releases.ask import Ask, Outcome, refused
 from bot.releases.command import prepare
 from bot.releases.ground import LEASE_SECONDS, NO_WORDS, Ground, entry
 from bot.releases.judge import Judge, helped
-from bot.releases.schema import WARNING, destructive, told, words
+from bot.releases.schema import destructive, told, warning
 from bot.sources import Sources
 from bot.store import environments, leaves, releases
 from runners.base import Artifact, Failed, Instance, RunFailed, StartFailed
@@ -61,7 +61,9 @@ class Promote:
         judged = await self._judge(ask)
         if judged.no is not None or judged.shown is None:
             return judged.no or refused("not_displayed", "Nothing was shown.")
-        return Outcome(done=True, words=f"`{judged.shown.sha[:7]}` may be promoted to {ask.environment}.")
+        _env, current = await self._store.read(environments.look, ask.project.id, ask.environment)
+        carries = warning(told(destructive(judged.shown, current)))
+        return Outcome(done=True, words=f"`{judged.shown.sha[:7]}` may be promoted to {ask.environment}.{carries}")
 
     async def abandon(self, guid: str, reason: str) -> None:
         """The last try of a delivery failed by a fault of ours: what it had begun ends, nobody waits for it."""
@@ -127,8 +129,8 @@ class Promote:
             no = refused(switched, NO_WORDS[switched], f"/status {ask.environment}")
             await self._fail(ask, release, no)
             return no
-        carries = f" {WARNING.format(words(destroys))}" if destroys else ""
-        return await ground.done(ask, switched, f"{ask.environment} serves `{release.sha[:7]}`.{carries}")
+        words = f"{ask.environment} serves `{release.sha[:7]}`.{warning(destroys)}"
+        return await ground.done(ask, switched, words)
 
     async def _unfit(self, ask: Ask, release: Release, error: Failed, *, ran: bool) -> Outcome:
         """Its release command failed, or the new instance never was healthy; what serves has not noticed."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bot.models import Release
+from bot.models import Deployment, Release
 from bot.policy import Objection
 from bot.releases.ask import Ask, Outcome
 from bot.releases.ground import objected
@@ -16,10 +16,9 @@ from runners.base import Migration
 
 NAMED = 3  # migrations that words name
 KEPT = 20  # that rows and books name
-WARNING = "It carries migrations that destroy ({}): a way back over them needs --accept-schema."
 
 
-def destructive(later: Release, earlier: Release | None) -> tuple[Migration, ...]:
+def destructive(later: Release | Deployment, earlier: Release | None) -> tuple[Migration, ...]:
     """What `later` carries that destroys and `earlier` does not know: neither by that name nor with that content.
 
     Nothing where it was not looked for migrations: releases made before there was this."""
@@ -41,6 +40,13 @@ def words(told: list[str]) -> str:
     return f"{'; '.join(told[:NAMED])}{more}"
 
 
+def warning(told: list[str]) -> str:
+    """What follows the words of a promotion."""
+    if not told:
+        return ""
+    return f" It carries migrations that destroy ({words(told)}): a way back over them needs --accept-schema."
+
+
 def guard(ask: Ask, serves: Release, back: Release) -> Outcome | None:
     """Why nobody goes back that far without saying that they know; None: nothing is in the way."""
     lost = told(destructive(serves, back))
@@ -55,7 +61,7 @@ def guard(ask: Ask, serves: Release, back: Release) -> Outcome | None:
     return objected((Objection("schema", "schema_guard", say, name, "--accept-schema", again),))
 
 
-def _carried(release: Release) -> list[Migration] | None:
+def _carried(release: Release | Deployment) -> list[Migration] | None:
     raw = (release.plan or {}).get("migrations")
     return None if raw is None else [Migration.from_json(one) for one in raw]
 

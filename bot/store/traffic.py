@@ -34,6 +34,12 @@ def of(session: Session, deployment: str) -> Traffic:
     return _of(row) if row is not None else Traffic()
 
 
+def sent(session: Session) -> Mapping[str, int]:
+    """Bytes that went out so far, of each deployment and release."""
+    rows = session.exec(select(models.Traffic.deployment, models.Traffic.bytes_out))
+    return dict(rows.all())
+
+
 def recent(session: Session, deployment: str) -> Traffic:
     """What was counted in the last five to ten minutes in which anybody came."""
     row = session.get(models.Traffic, deployment)

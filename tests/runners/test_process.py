@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.base import Artifact, BuildFailed, Gone, Instance, Limits, Plan, StartFailed
+from runners.base import Artifact, BuildFailed, Gone, Instance, Limits, Plan, RunFailed, StartFailed
 from runners.base.folders import Folders, remove
 from runners.isolation import Leader, marks, spawn
 from runners.ports import free_port
@@ -322,6 +322,19 @@ class TestRunning:
 
         assert [each.deployment for each in found] == ["d1"]
         assert (await ask(instance))[0] == 0
+
+    async def test_a_command_of_a_life_that_was_killed_is_found_and_can_be_ended(self, yard: Yard, home: Path) -> None:
+        artifact = await yard.build({"app.py": HELLO})
+        running = asyncio.create_task(yard.command(artifact, "echo begun; sleep 600"))
+        while "\nbegun" not in yard.log.text:
+            await asyncio.sleep(0.02)
+
+        found = await yard.runner.instances()
+        await yard.runner.stop(found[0])
+
+        assert [each.deployment for each in found] == ["d1"]
+        assert isinstance((await asyncio.gather(running, return_exceptions=True))[0], RunFailed)
+        assert await yard.runner.instances() == []
 
     async def test_one_whose_folder_is_gone_is_stopped_all_the_same(self, yard: Yard, home: Path) -> None:
         instance = await yard.run(HELLO)

@@ -117,6 +117,14 @@ async def test_a_merge_instead_of_a_deployment_is_a_refusal() -> None:
         assert (sent["auto_merge"], sent["required_contexts"], sent["production_environment"]) == (False, [], False)
 
 
+async def test_a_deployment_of_another_commit_is_a_refusal() -> None:
+    """P28: what GitHub made is compared with what was asked for."""
+    answer = httpx.Response(201, json={"id": 9, "sha": "b" * 40})
+    async with Stand(lambda request: answer) as stand:
+        with pytest.raises(GitHubRefused, match="another commit"):
+            await stand.repository.create_deployment(SHA, "production", "", {"slipway": "d"}, False)
+
+
 async def test_a_deployment_that_conflicts_is_a_refusal() -> None:
     async with Stand(lambda request: httpx.Response(409, json={"message": "Conflict merging"})) as stand:
         with pytest.raises(GitHubRefused) as refused:

@@ -156,6 +156,25 @@ async def test_spares_of_a_life_that_was_killed_are_removed_by_the_next(
     assert await ask(first) == (200, "hello")
 
 
+async def test_a_command_of_a_life_that_was_killed_is_ended_by_the_next(
+    yard: Yard, engine: Any, new_runner: NewRunner
+) -> None:
+    home = "test-killed-command"
+    killed = new_runner(home)
+    killed._engine._maker = "4194303-abcdef"  # as if made by a process that is no more
+    old = Yard(killed, yard.folder)
+    running = asyncio.create_task(old.command(await old.build({"app.py": HELLO}), "echo begun; sleep 600"))
+    while "\nbegun" not in old.log.text:
+        await asyncio.sleep(0.02)
+    assert len(engine.containers(filters={"label": f"slipway.home={home}"})) == 1
+
+    await new_runner(home).ready()
+
+    assert engine.containers(all=True, filters={"label": f"slipway.home={home}"}) == []
+    assert list((yard.folder / "home" / "instances").glob("release-*")) == []
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_start_that_is_cancelled_while_a_spare_is_made_ready_leaves_nothing(yard: Yard, engine: Any) -> None:
     first = await started(yard, HELLO, "d1")
     artifact = await yard.build({"app.py": HELLO + "#"})

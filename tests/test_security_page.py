@@ -1,0 +1,39 @@
+"""docs/security.md names all forty-two pitfalls, and only tests that are there."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+LATER = "comes with the gate"
+
+
+def rows() -> dict[str, tuple[str, str]]:
+    """P number -> (defence, tests)."""
+    lines = [line.split("|") for line in (ROOT / "docs/security.md").read_text().splitlines()]
+    return {
+        line[1].strip(): (line[2], line[3]) for line in lines if len(line) == 5 and re.fullmatch(r" P\d+ ", line[1])
+    }
+
+
+@cache
+def source(path: str) -> str:
+    return (ROOT / path).read_text()
+
+
+def test_all_pitfalls_are_there_once_and_in_order() -> None:
+    assert list(rows()) == [f"P{number}" for number in range(1, 43)]
+
+
+@pytest.mark.parametrize("pitfall", rows())
+def test_what_stands_against_it_is_tried(pitfall: str) -> None:
+    defence, tests = rows()[pitfall]
+    named = TEST.findall(tests)
+    assert named or LATER in defence
+    for path, name in named:
+        assert re.search(rf"^(?:async )?(?:def|class) {name}\b", source(path), re.MULTILINE), f"{path}::{name}"
