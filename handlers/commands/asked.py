@@ -124,7 +124,11 @@ class Asked:
             at=now,
             until=now + seconds if seconds is not None else None,
         )
-        entry = self.entry(f"leave.{kind}", now, after={"what": what, "commit": sha, "until": int(given.until) if given.until else None})
+        entry = self.entry(
+            f"leave.{kind}",
+            now,
+            after={"what": what, "commit": sha, "until": int(given.until) if given.until else None},
+        )
         return Answer(True, words=words, apply=lambda session: leaves.give(session, given, entry, now))
 
     @property

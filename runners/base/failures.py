@@ -58,7 +58,10 @@ _KINDS: tuple[tuple[re.Pattern[str], str | None], ...] = tuple(
         (r"No space left on device|ENOSPC|disk is full", "DiskFull"),
         (r"EADDRINUSE|(?i:address already in use)|which is taken", "AddressInUse"),
         (r"\b(TS\d{3,5})\b", None),
-        (r"(?:^|\. )(?:Uncaught )?(?:[a-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning))\b(?::| \[|$)", None),
+        (
+            r"(?:^|\. )(?:Uncaught )?(?:[a-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning))\b(?::| \[|$)",
+            None,
+        ),
         (r"^npm (?:error|ERR!) code (E[A-Z0-9]+)$", None),
         (r"not in the package registry|No solution found when resolving|(?i:could not find a version)", "Unresolvable"),
         (r"(?i:failed to resolve import|could not resolve|can't resolve)", "UnresolvedImport"),
