@@ -44,6 +44,8 @@ VERBS: Mapping[str, Mapping[str, bool]] = MappingProxyType(
     }
 )
 
+SHARED = frozenset({"approve"})  # without a word behind it, it is Prow's
+
 # Commands of other bots that are a slip of the finger away from ours.
 FOREIGN = frozenset({"block", "deploy", "fold", "review", "unblock", "undeploy"})
 
@@ -91,6 +93,8 @@ def parse(body: str) -> Command | Hint | None:
     elif word not in VERBS:
         near = _nearest(word)
         return Hint(f"Did you mean /{near}?") if near else None
+    elif word in SHARED and not rest.strip(" \t"):
+        return None
     if len(line) > LONGEST:
         return Hint(f"A command is one line of at most {LONGEST} characters.")
     if not _PRINTABLE.fullmatch(line):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.policy import Role
 from handlers.commands.asked import Answer, Asked, Misused, Right, refused
 
-USAGE = "/ack dependencies|migrations|policy"
+USAGE = "/ack dependencies"  # or migrations, or policy
 KNOWN = {"dependencies": Role.WRITE, "migrations": Role.WRITE, "policy": Role.ADMIN}
 RIGHT = Right(Role.WRITE, people=True)
 

@@ -8,7 +8,7 @@ from bot.policy.people import named, within
 from bot.policy.terms import OVERRIDABLE
 from handlers.commands.asked import Answer, Asked, Misused, Right, refused, span
 
-USAGE = "/override <rule> --reason=words --for=30m"
+USAGE = "/override soak --reason=words --for=30m"
 RIGHT = Right(Role.WRITE, people=True)
 
 

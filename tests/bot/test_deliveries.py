@@ -44,8 +44,9 @@ def test_the_rest_of_a_pull_request_keeps_its_lane_and_replaces_nothing(action: 
     assert route("pull_request", pull(action)) == Order("11#7", None, False, 0, action, 3, 11)
 
 
-def test_a_review_is_in_the_lane_of_its_pull_request() -> None:
-    assert route("pull_request_review", pull("submitted", number=None)).key == "11#7"
+@pytest.mark.parametrize("event", ["pull_request_review", "merge_group"])
+def test_what_only_asks_for_the_verdict_waits_for_no_build(event: str) -> None:
+    assert route(event, pull("submitted", number=None)).key == f"11:{event}"
 
 
 def comment(body: object, action: str = "created", **more: Any) -> dict[str, Any]:
@@ -179,7 +180,9 @@ def test_routing_never_raises_and_its_words_can_be_stored(event: str, payload: d
 def test_githubs_examples_have_a_place(event: str, payload: dict[str, Any]) -> None:
     order = route(event, payload)
     assert order.action == payload.get("action", "")
-    if event.startswith("pull_request"):
+    if event == "pull_request_review":
+        assert order.key == f"{payload['repository']['id']}:{event}"
+    elif event.startswith("pull_request"):
         assert order.key == f"{payload['repository']['id']}#{payload['pull_request']['number']}"
         assert event != "pull_request" or not order.topic or order.stamp
 

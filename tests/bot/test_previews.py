@@ -104,7 +104,7 @@ def stage(store: Store, tmp_path: Path) -> Stage:
     settings = Settings(SLIPWAY_HOME=tmp_path)  # type: ignore[call-arg]
     parts: Any = outside
     previews = Previews(settings, store, parts, parts, box, Nowhere(), parts, lambda: NOW)
-    releases = Releases(settings, store, parts, parts, box, Nowhere(), lambda: NOW)
+    releases = Releases(settings, store, parts, parts, box, Nowhere(), lambda: NOW, policies=parts)
     service = Service(store, parts, parts, previews, releases, parts, parts, parts, lambda: NOW)
     return Stage(store, box, outside, service, Sweeper(settings, service, box, lambda: NOW), tmp_path)
 

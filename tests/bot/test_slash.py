@@ -152,7 +152,7 @@ def test_our_own_prefix_always_answers() -> None:
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        ("/promote production --force", "takes only --reason, --accept-schema, not --force"),
+        ("/promote production --force", "takes only --reason, --accept-schema, --confirm, not --force"),
         ("/teardown --force", "takes no flags, not --force"),
         ("/rollback production --reason=a --reason=b", "twice"),
         ("/rollback production --reason", "needs a value"),

@@ -30,7 +30,12 @@ def test_what_changes_production_is_for_people(verb: str) -> None:
 
 
 def test_only_questions_are_for_readers() -> None:
-    assert {verb for verb, one in COMMANDS.items() if one.RIGHT.least <= Role.READ} == {"help", "status", "logs"}
+    assert {verb for verb, one in COMMANDS.items() if one.RIGHT.least <= Role.READ} == {
+        "help",
+        "status",
+        "logs",
+        "budget",
+    }
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("15m", 900), ("24h", 86400), ("7d", 604800)])

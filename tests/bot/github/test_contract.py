@@ -13,7 +13,8 @@ import yaml
 from bot.errors import GitHubRefused
 from bot.github import GitHub, Repository
 from bot.permissions import facts, role_of
-from bot.policy import Stops, Unknown
+from bot.policy import Changed, Facts, Stops, Unknown
+from bot.policy.terms import Agents, Effective, Require, Terms
 from tests import contract
 from tests.bot.github.stand import API, APP_ID, SHA, public_pem, settings
 
@@ -145,10 +146,16 @@ async def test_a_comment_is_reacted_to(repository: Repository, judge: Any) -> No
 
 async def test_what_a_promotion_is_judged_by_is_asked_for_properly(repository: Repository, judge: Any) -> None:
     base = (await repository.pull(7))["base"]["repo"]["id"]
-    asked = {"environment": "production", "actor_id": 1, "actor_login": "octocat", "actor_person": True}
-    found = await facts(repository, base, 7, **asked, displayed_sha=SHA, stops=Stops())
+    terms = Terms(deployers=(frozenset({"team:github/justice-league"}),))
+    policy = Effective(
+        environments={"production": terms}, agents=Agents(require=Require(deny_paths=frozenset({"infra/**"})))
+    )
+    asker = Facts("production", 1, "octocat", True, displayed_sha=SHA, stops=Stops(), policy=policy, agent="an agent")
+    found = await facts(repository, base, 7, asker)
     assert isinstance(found.head_sha, str)
     assert isinstance(found.reviews, tuple) and isinstance(found.checks, tuple)
+    assert isinstance(found.changed, Changed) and isinstance(found.actor_teams, frozenset)
+    judge.assert_called("teams/get-membership-for-user-in-org", "pulls/list-files")
 
 
 async def test_the_app_sees_its_installations_and_failed_deliveries(github: GitHub, judge: Any) -> None:
