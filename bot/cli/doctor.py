@@ -11,10 +11,14 @@ from typing import Any
 
 import httpx
 
+from bot.cli import required
 from bot.errors import SlipwayError
 from bot.github import GitHub
+from bot.messages.gate import GATE
 from bot.settings import Settings
 from bot.store import Store, migrate
+
+CHOICES = ("none", "unseen", "unknown")  # what may well be so
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,15 +29,17 @@ class Finding:
     ok: bool
     words: str
     optional: bool = False
+    requires: str | None = None  # of a project: from whom its default branch requires the gate
 
     def as_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        """Without what does not apply."""
+        return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
 
 
 async def examine(settings: Settings) -> list[Finding]:
     """All there is to look at; nothing is changed but the database's schema."""
     looks: list[Callable[[Settings], Awaitable[Finding]]] = [_identity, _github, _database, _git, _docker, _names]
-    return [await look(settings) for look in looks]
+    return [*[await look(settings) for look in looks], *await _gates(settings)]
 
 
 async def _identity(settings: Settings) -> Finding:
@@ -64,6 +70,27 @@ async def _database(settings: Settings) -> Finding:
     except (SlipwayError, OSError) as error:
         return Finding("database", False, str(error))
     return Finding("database", True, settings.database)
+
+
+async def _gates(settings: Settings) -> list[Finding]:
+    """For each project that is served: does GitHub ask for the gate before it merges, and from us?"""
+    try:
+        settings.require_github()
+        store = Store.open(settings.database)
+    except (SlipwayError, OSError):
+        return []  # told already
+    try:
+        async with GitHub(settings) as github:
+            looked = await required.look(store, github, settings.github_server_url)
+    except (SlipwayError, httpx.HTTPError, ValueError):
+        return []  # told already
+    finally:
+        store.close()
+    # Previews alone are a choice; a gate that anybody may report, or that nobody can, is none.
+    return [
+        Finding(f"{one.project}: {GATE}", one.requires == "ours", one.words, one.requires in CHOICES, one.requires)
+        for one in looked
+    ]
 
 
 async def _git(_settings: Settings) -> Finding:

@@ -53,11 +53,19 @@ class Repository:
         """A token that reads this repository's code, good for five minutes at least."""
         return await self._token(CODE)
 
+    async def branch(self, branch: str) -> dict[str, Any]:
+        """A branch: `commit`, `protected`, and of the older kind of `protection` what may be seen without its rights."""
+        return await self._api(CODE).one("/repos/{owner}/{repo}/branches/{branch}", **self._names, branch=branch)
+
     async def branch_head(self, branch: str) -> str:
         """The commit that a branch is at."""
-        url = "/repos/{owner}/{repo}/branches/{branch}"
-        found = await self._api(CODE).one(url, **self._names, branch=branch)
-        return str(found["commit"]["sha"])
+        return str((await self.branch(branch))["commit"]["sha"])
+
+    async def branch_rules(self, branch: str) -> list[dict[str, Any]]:
+        """The rules of all rulesets that are in force for a branch, the organization's too."""
+        url = "/repos/{owner}/{repo}/rules/branches/{branch}{?per_page}"
+        rules = self._api(METADATA).all(url, **self._names, branch=branch, per_page=PAGE)
+        return [rule async for rule in rules]
 
     async def file(self, path: str, ref: str | None = None) -> File | None:
         """A file at a commit, or on the default branch; None: there is none.

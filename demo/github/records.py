@@ -72,6 +72,7 @@ class Repo:
     statuses: list[CommitStatus] = field(default_factory=list)
     deployments: dict[int, Deployment] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)
+    required: list[Required] = field(default_factory=list)  # checks, on the default branch
 
     @property
     def full_name(self) -> str:
@@ -85,6 +86,15 @@ class Repo:
 
     def may(self, login: str, least: Role) -> bool:
         return ROLES.index(self.role(login)) >= ROLES.index(least)
+
+
+@dataclass(frozen=True, slots=True)
+class Required:
+    """A check that nothing is merged without.  `app` None: anybody may report it."""
+
+    name: str
+    app: int | None = None
+    classic: bool = False  # branch protection of the older kind; else a rule of a ruleset
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from demo.github.actions.pushes import Pushes
 from demo.github.hub import Missing
-from demo.github.records import ROLES, Json, Repo, Role
+from demo.github.records import ROLES, Json, Repo, Required, Role
 from demo.github.shapes import repositories
 
 Files = Mapping[str, str | bytes] | Path
@@ -84,6 +84,12 @@ class Repositories(Pushes):
             where.grants.pop(user.login.lower(), None)
         else:
             where.grants[user.login.lower()] = permission
+
+    def require_check(self, repo: str, name: str, app: int | None = None, *, classic: bool = False) -> None:
+        """Nothing is merged into the default branch without this check: of that app, or anybody's.
+
+        It is told by the API; merging here does not look at it."""
+        self.hub.repo(repo).required.append(Required(name, app, classic))
 
     async def rename_repository(self, repo: str, name: str) -> Repo:
         """The old name goes on leading here, until another repository takes it."""

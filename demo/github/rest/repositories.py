@@ -7,7 +7,7 @@ import base64
 from aiohttp import web
 
 from demo.github.git import Entry
-from demo.github.records import Role, node_id
+from demo.github.records import Required, Role, node_id
 from demo.github.rest import answers
 from demo.github.rest.ask import Ask, Refused, missing
 from demo.github.shapes import accounts, pulls, repositories
@@ -59,11 +59,46 @@ async def get_branch(ask: Ask) -> web.Response:
             "name": name,
             "commit": repositories.commit(ask.hub, ask.repo, await ask.repo.git.commit(sha)),
             "_links": {"self": me, "html": page},
-            "protected": False,
-            "protection": {"enabled": False},
+            "protected": name == ask.repo.default_branch and bool(ask.repo.required),
+            "protection": _protection(ask, name),
             "protection_url": f"{me}/protection",
         }
     )
+
+
+def _protection(ask: Ask, branch: str) -> dict[str, object]:
+    """The older kind; who may not administer sees no more of it."""
+    checks = [one for one in ask.repo.required if one.classic and branch == ask.repo.default_branch]
+    said = {
+        "enforcement_level": "non_admins" if checks else "off",
+        "contexts": [one.name for one in checks],
+        "checks": [{"context": one.name, "app_id": one.app} for one in checks],
+    }
+    return {"enabled": bool(checks), "required_status_checks": said}
+
+
+async def list_rules(ask: Ask) -> web.Response:
+    """Each required check is a ruleset of its own here."""
+    here = ask.path("branch") == ask.repo.default_branch
+    rules = [one for one in ask.repo.required if here and not one.classic]
+    return answers.many(ask, list(enumerate(rules, 1)), lambda row: _rule(ask.repo.full_name, *row))
+
+
+def _rule(repo: str, ruleset: int, required: Required) -> dict[str, object]:
+    check: dict[str, object] = {"context": required.name}
+    if required.app is not None:
+        check["integration_id"] = required.app
+    return {
+        "type": "required_status_checks",
+        "ruleset_source_type": "Repository",
+        "ruleset_source": repo,
+        "ruleset_id": ruleset,
+        "parameters": {
+            "strict_required_status_checks_policy": False,
+            "do_not_enforce_on_create": False,
+            "required_status_checks": [check],
+        },
+    }
 
 
 async def list_commits(ask: Ask) -> web.Response:
@@ -199,6 +234,7 @@ ROUTES = (
     ("GET", "/collaborators/{username}/permission", get_permission, ()),
     ("GET", "/branches", list_branches, ("contents:read",)),
     ("GET", "/branches/{branch:.+}", get_branch, ("contents:read",)),
+    ("GET", "/rules/branches/{branch:.+}", list_rules, ()),
     ("GET", "/commits", list_commits, ("contents:read",)),
     ("GET", "/commits/{ref:.+}/pulls", list_commit_pulls, ("pull_requests:read", "contents:read")),
     ("GET", "/git/ref/{ref:.+}", get_ref, ("contents:read",)),
