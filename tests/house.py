@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bot import app
+from bot.messages import CHECK
 from bot.service import Service
 from bot.settings import Settings
 from demo.github import DemoGitHub
@@ -193,10 +194,11 @@ class House:
         raw = body.split(MARKER, 1)[1].split(" -->", 1)[0]
         return dict(json.loads(raw))
 
-    def checks(self, sha: str) -> list[Any]:
-        """Check runs at a commit, oldest first."""
-        repo = self.github.hub.repo(self.repo)
-        return sorted((one for one in repo.checks.values() if one.suite.sha == sha), key=lambda one: one.id)
+    def checks(self, sha: str, name: str | None = CHECK) -> list[Any]:
+        """Check runs of this name at a commit, oldest first; None: whatever their name."""
+        every = self.github.hub.repo(self.repo).checks.values()
+        here = [one for one in every if one.suite.sha == sha and name in (None, one.name)]
+        return sorted(here, key=lambda one: one.id)
 
     def remote(self, sha: str | None = None) -> list[Any]:
         """GitHub's Deployments, oldest first."""

@@ -57,7 +57,7 @@ async def ends(home: House, number: int, conclusion: str) -> Any:
     sha = home.github.hub.pull(home.repo, number).head_sha
 
     async def looked() -> Any:
-        found = [one for one in home.checks(sha) if one.name == "slipway/preview"]
+        found = home.checks(sha)
         return found[-1] if found and found[-1].conclusion == conclusion else None
 
     return await eventually(looked)

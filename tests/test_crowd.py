@@ -133,7 +133,7 @@ async def test_fifty_pushes_in_a_row_are_told_in_few_words(home: House) -> None:
     # For each that was live: a check run, a Deployment, its success, its end; in progress first, where it took long.
     assert len(writes(home)) - before <= 6 * live + len(edits)
     shas = {row["sha"] for row in books(home, "SELECT sha FROM deployment")}
-    assert [one.status for sha in shas for one in home.checks(sha) if one.status != "completed"] == []
+    assert [one.status for sha in shas for one in home.checks(sha, None) if one.status != "completed"] == []
 
 
 @pytest.mark.parametrize("status", [502, HANG_UP])

@@ -85,7 +85,7 @@ async def test_an_agent_hits_its_budget_and_reads_so(home: House) -> None:
     await home.shows(home.host(number), "hello one")
 
     async def checked() -> str | None:
-        done = [one for one in home.checks(sha) if one.name == "slipway/preview" and one.conclusion]
+        done = [one for one in home.checks(sha) if one.conclusion]
         return f"{done[0].conclusion}: {done[0].title}" if done else None
 
     told = await eventually(checked)

@@ -91,7 +91,7 @@ async def checks(home: House, number: int, count: int = 1) -> list[Any]:
     sha = home.github.hub.pull(home.repo, number).head_sha
 
     async def looked() -> list[Any] | None:
-        found = [one for one in home.checks(sha) if one.name == CHECK]
+        found = home.checks(sha, CHECK)
         return found if len(found) >= count else None
 
     return await eventually(looked, 10)
@@ -450,7 +450,7 @@ async def test_who_does_not_touch_it_has_no_check_even_from_an_old_base(home: Ho
     sha = await home.push({"index.html": "<h1>newer</h1>"})
 
     assert await way(home, number) == "none"
-    assert [one.name for one in home.checks(sha) if one.name == CHECK] == []
+    assert home.checks(sha, CHECK) == []
 
 
 async def test_removing_the_file_is_looked_at_too(home: House) -> None:

@@ -41,7 +41,8 @@ async def test_a_pull_request_becomes_live_and_is_told(home: House) -> None:
         return True if ended and remote and remote[-1].state == "success" else None
 
     await eventually(told)
-    assert [one.name for one in home.checks(pull.head_sha)] == ["slipway/preview"]
+    names = {one.name for one in home.checks(pull.head_sha, None)}
+    assert names == {"slipway/preview", "slipway/gate"}
     (remote,) = home.remote()
     assert (remote.environment, remote.ref, remote.transient) == ("preview", pull.head_sha, True)
 
@@ -160,7 +161,7 @@ async def test_five_pushes_in_two_seconds_leave_only_the_last_live(home: House) 
     await home.says(number, "is live", shas[-1][:7])
 
     async def ended() -> bool | None:
-        runs = [one for sha in shas for one in home.checks(sha)]
+        runs = [one for sha in shas for one in home.checks(sha, None)]
         return True if runs and all(one.status == "completed" for one in runs) else None
 
     await eventually(ended)

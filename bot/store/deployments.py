@@ -46,14 +46,26 @@ def note_pull(session: Session, project: Project, pull: PullRequest, now: float)
     if not pull.updated_at or pull.updated_at >= row.updated_at:
         if pull.updated_at == row.updated_at and any(getattr(row, each) != getattr(pull, each) for each in _SHOWN):
             _look_again(session, pull, now)
+        if any(getattr(row, each) != getattr(pull, each) for each in _JUDGED):
+            told = f"{pull.number}:{pull.head_sha}:{pull.state}:{pull.updated_at}"
+            gates.ask_known(session, row.project_id, row.head_sha, told, now)  # what had the old one must end
+        before = (row.state, row.head_sha)
         for field in _FROM_GITHUB:
             if getattr(row, field) != getattr(pull, field):
                 setattr(row, field, getattr(pull, field))
                 row.changes += field in _SHOWN
         if row.state == "open":
             row.closed_at, row.receipt = None, None
+        session.add(row)
+        _left(session, row, *before, now)
     session.add(row)
     return kept, row
+
+
+def _left(session: Session, row: PullRequest, state: str, sha: str, now: float) -> None:
+    """What the required check says at the former head is not to wait there until somebody pushes it again."""
+    if state == "open" and row.state != "merged" and (row.state, row.head_sha) != (state, sha):
+        gates.left(session, row.project_id, sha, f"left:{row.number}:{round(now * 1_000_000)}", now)
 
 
 _FROM_GITHUB = (
@@ -61,6 +73,7 @@ _FROM_GITHUB = (
     *("author_id", "author", "author_is_bot", "updated_at"),
 )
 _SHOWN = ("state", "head_sha")
+_JUDGED = ("state", "head_sha", "draft", "base_ref")  # what the verdict at a head turns on
 
 
 def _look_again(session: Session, pull: PullRequest, now: float) -> None:
