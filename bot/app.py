@@ -127,7 +127,7 @@ def _work(
     previews = Previews(settings, store, github, sources, runner, router, builds, clock, terms)
     releases = Releases(settings, store, github, sources, runner, router, clock, policies=policies)
     check = PolicyCheck(store, github, policies, clock)
-    gates = Gates(store, github, policies, clock)
+    gates = Gates(store, github, policies, clock, settings.github_webhook_secret)
     service = Service(store, github, sources, previews, releases, policies, check, gates, clock)
     reports = Reports(settings, store, github, lambda: runner.isolates, clock, previews.money.account)
     sweeper = Sweeper(settings, service, runner, clock)

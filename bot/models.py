@@ -400,7 +400,9 @@ class Gate(SQLModel, table=True):
     sha: str = Field(primary_key=True)
     run: int = 0
     check_id: int | None = Field(default=None, sa_column=Column(BigInteger))
-    conclusion: str | None = None  # of the latest run; None: it goes on
+    # Of the latest run; None: it goes on.  "none": there is no run yet.  "ending": GitHub is being told how it ends.
+    # "left": it was a success, and nothing has the commit for its head any more.
+    conclusion: str | None = None
     title: str = ""
     opened_at: float = 0.0  # the latest run
     number: int | None = None  # merge group: the pull request that it adds to what is before it

@@ -10,6 +10,7 @@ from bot import slash
 from bot.errands import rebuild
 from bot.github.shapes import project_of, text_of
 from bot.messages import BUTTONS
+from bot.messages.gate import GATE
 from bot.releases.ask import Actor
 from bot.service import Event, Service
 from bot.store import commands, projects
@@ -17,11 +18,14 @@ from handlers import bus, gate, machine
 
 
 async def handle(event: Event, service: Service) -> None:
-    if event.action == "rerequested":
-        await rerun(event, event.payload.get("check_run"), service)
+    check = _map(event.payload, "check_run")
+    if event.action == "rerequested" and check.get("name") == GATE:
+        await gate.rerequested(event, service, text_of(check, "head_sha"))
+    elif event.action == "rerequested":
+        await rerun(event, check, service)
     elif event.action == "requested_action":
         await pressed(event, service)
-    elif event.action == "completed":
+    elif event.action in ("created", "completed"):
         await gate.checked(event, service)
 
 

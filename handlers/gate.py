@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.github.shapes import project_of, text_of
-from bot.messages.gate import GATE
+from bot.policy.change import PREVIEW, VERDICTS
 from bot.service import Event, Service
 from bot.store import gates, projects
 
@@ -42,11 +42,21 @@ async def merge_group(event: Event, service: Service) -> None:
 
 
 async def checked(event: Event, service: Service) -> None:
-    """Somebody else's check ended: perhaps the one that was waited for."""
-    check = _map(event.payload, "check_run")
-    ours = _map(check, "app").get("id") == await service.github.app_id()
-    if not (ours and check.get("name") == GATE):
-        await _ask(event, service, text_of(check, "head_sha"))
+    """A check began or ended: perhaps the one that was waited for.
+
+    What ours say is in the books, which ask by themselves.  Only an old failure may still have been counted."""
+    check, project = _map(event.payload, "check_run"), project_of(event.payload)
+    sha, name, ended = text_of(check, "head_sha"), check.get("name"), event.action == "completed"
+    if _map(check, "app").get("id") == await service.github.app_id():
+        known = await service.store.read(gates.gate, project.id, sha)
+        if name in VERDICTS or not ended or known is None or (name == PREVIEW and known.conclusion != "failure"):
+            return
+    await service.store.write(gates.ask_of_check, project.id, sha, event.guid, service.clock(), ended=ended)
+
+
+async def rerequested(event: Event, service: Service, sha: str) -> None:
+    """Somebody wants to have the verdict again."""
+    await _ask(event, service, sha)
 
 
 async def _ask(event: Event, service: Service, sha: str) -> None:

@@ -54,7 +54,7 @@ class Repository:
         return await self._token(CODE)
 
     async def branch(self, branch: str) -> dict[str, Any]:
-        """A branch: `commit`, `protected`, and of the older kind of `protection` what may be seen without its rights."""
+        """A branch: `commit`, `protected`, and what anybody may see of the older kind of `protection`."""
         return await self._api(CODE).one("/repos/{owner}/{repo}/branches/{branch}", **self._names, branch=branch)
 
     async def branch_head(self, branch: str) -> str:
@@ -150,6 +150,10 @@ class Repository:
     async def own_app(self) -> int:
         """The id of the app that we are."""
         return await self._app_id()
+
+    async def check_run(self, check: int) -> dict[str, Any]:
+        """One check run: `status`, `conclusion`, ..."""
+        return await self._api(CHECKS_SEEN).one("/repos/{owner}/{repo}/check-runs/{id}", **self._names, id=check)
 
     async def check_runs(self, sha: str) -> list[dict[str, Any]]:
         """The latest of each at a commit, everybody's.  All pages or none: a page that fails raises."""

@@ -65,6 +65,12 @@ def unnamed(sha: str) -> Check:
     return Check("completed", "action_required", "The merge queue's group names no pull request", words)
 
 
+def given_up(reason: str) -> Check:
+    """Nobody will find it out any more by himself."""
+    words = f"The verdict could not be found out: {inline(reason)}"
+    return Check("completed", "action_required", "Slipway could not decide: re-run the check", words)
+
+
 def told(pulls: Sequence[tuple[int, Verdict]], whole: Verdict, policy: str) -> Check:
     """The verdict.  `policy`: digest of what it was judged by."""
     many = len(pulls) > 1

@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 
 from sqlmodel import Session
 
-from bot.errors import GitHubRefused
+from bot.errors import GitHubDown, GitHubRefused, TryLater
 from bot.github import GitHub, Repository
 from bot.github.shapes import pull_of
 from bot.messages import Check
-from bot.messages.gate import GATE, moved, opened, told, unnamed
+from bot.messages.gate import GATE, given_up, moved, opened, told, unnamed
 from bot.models import Deployment, Gate, Project, PullRequest, State
 from bot.permissions import facts
+from bot.permissions.elsewhere import decisions as said_elsewhere
 from bot.permissions.policies import Held, Policies
 from bot.policy import GATE as RULES
 from bot.policy import Facts, Unknown
@@ -42,10 +43,15 @@ PREVIEWS: dict[State, Preview] = {
 
 
 class Gates:
-    """`judge` is the one verb; raises GitHubDown and TryLater, so that the delivery is tried again."""
+    """`judge` is the one verb; raises GitHubDown and TryLater, so that the delivery is tried again.
 
-    def __init__(self, store: Store, github: GitHub, policies: Policies, clock: Callable[[], float]) -> None:
+    `secret`: what questions to services that the policy names are signed with."""
+
+    def __init__(
+        self, store: Store, github: GitHub, policies: Policies, clock: Callable[[], float], secret: str
+    ) -> None:
         self._store, self._github, self._policies, self._clock = store, github, policies, clock
+        self._secret = secret
 
     async def judge(self, project_id: int, sha: str) -> None:
         """Ask every rule about a commit, and tell GitHub."""
@@ -55,7 +61,7 @@ class Gates:
         repository = self._github.repository(project.installation_id, project.id, project.full_name)
         numbers, known = await self._store.read(_numbers, project_id, sha)
         grouped = known is not None and known.base is not None
-        if not numbers and not grouped and (known is None or known.conclusion is not None):
+        if not numbers and not grouped and (known is None or known.conclusion not in gates.OPEN):
             return  # nobody asks about it
         gate = await self._open(repository, project, sha)
         if not numbers:
@@ -66,9 +72,9 @@ class Gates:
         held = await self._policies.held(project, live=True)
         waited = self._clock() >= gate.opened_at + WAITED_SECONDS
         every = await asyncio.gather(*(self._weigh(repository, project, one, held, waited) for one in numbers))
-        pulls = [(number, verdict) for number, (_facts, verdict) in zip(numbers, every, strict=True)]
+        pulls = [(number, one.verdict) for number, one in zip(numbers, every, strict=True)]
         whole = together([verdict for _number, verdict in pulls])
-        await self._tell(repository, gate, told(pulls, whole, held.effective.digest), self._later(whole, every))
+        await self._tell(repository, gate, told(pulls, whole, held.effective.digest), self._later(gate, whole, every))
 
     async def _known(self, repository: Repository, project: Project, number: int) -> None:
         """A group may hold a pull request that we have not heard of yet."""
@@ -77,6 +83,9 @@ class Gates:
             await self._store.write(deployments.note_pull, project, pull, self._clock())
 
     async def _open(self, repository: Repository, project: Project, sha: str) -> Gate:
+        before = await self._store.read(gates.gate, project.id, sha)
+        if before is not None and before.conclusion == "ending" and await self._goes_on(repository, before):
+            await self._store.write(gates.ending, project.id, sha, before.run, goes_on=True)
         gate = await self._store.write(gates.open_run, project.id, sha, self._clock())
         said, key = opened(), f"{sha}:{gate.run}"
         if gate.check_id is None:
@@ -93,9 +102,16 @@ class Gates:
             await self._store.write(gates.made, project.id, sha, gate.run, ident)
         return gate
 
-    async def _weigh(
-        self, repository: Repository, project: Project, number: int, held: Held, waited: bool
-    ) -> tuple[Facts, Verdict]:
+    async def _goes_on(self, repository: Repository, gate: Gate) -> bool:
+        """We were cut off while GitHub was told how a run ends: did it hear?"""
+        if gate.check_id is None:
+            return True
+        try:
+            return (await repository.check_run(gate.check_id)).get("status") != "completed"
+        except GitHubRefused:
+            return False  # a run that can't be seen can't be told anything: a new one
+
+    async def _weigh(self, repository: Repository, project: Project, number: int, held: Held, waited: bool) -> _Weighed:
         now = self._clock()
         seen = await self._store.read(_seen, project.id, number, now)
         asker = Facts(
@@ -120,28 +136,31 @@ class Gates:
         if found.head_sha != seen.pull.head_sha and isinstance(found.head_sha, str):
             # A newer head than we know of: its own delivery is on its way, and nothing is known of it yet.
             found = dataclasses.replace(found, preview="working")
+        extra = await said_elsewhere(found, project.full_name, number, self._secret)
+        found = dataclasses.replace(found, extra=extra)
         await self._store.write(
             decisions.note, found, RULES, project_id=project.id, number=number, kind="gate", now=now
         )
-        return found, weigh(found, RULES, waited=waited)
+        return _Weighed(found, weigh(found, RULES, waited=waited), seen.until)
 
-    def _later(self, whole: Verdict, every: Sequence[tuple[Facts, Verdict]]) -> float | None:
-        """When to ask again without anything having happened."""
-        if whole.conclusion is not None:
-            return None
-        now, due = self._clock(), list[float]()
-        for found, verdict in every:
-            needs = {one.needs for one in verdict.against}
-            if "answer" in needs:
+    def _later(self, gate: Gate, whole: Verdict, every: Sequence[_Weighed]) -> float | None:
+        """When to ask again without anything having happened; None: never, something has to."""
+        now, pending = self._clock(), whole.conclusion is None
+        due = [gate.opened_at + WAITED_SECONDS] if pending else []
+        for one in every:
+            if pending and any(against.needs == "answer" for against in one.verdict.against):
                 due.append(now + AGAIN_SECONDS)
-            soaking = any(one.rule == "soak" for one in verdict.against)
-            if soaking and isinstance(found.live_since, float):
-                due.append(found.live_since + found.terms.soak)
-        return max(now + 1.0, min(due)) if due else now + WAITED_SECONDS
+            if isinstance(one.found.live_since, float) and any(said.rule == "soak" for said in one.verdict.against):
+                due.append(one.found.live_since + one.found.terms.soak)
+            if one.until is not None:
+                due.append(one.until)
+        return max(now + 1.0, min(due)) if due else None
 
     async def _tell(self, repository: Repository, gate: Gate, said: Check, later: float | None = None) -> None:
         if gate.check_id is None:
             return
+        if said.conclusion is not None:
+            await self._store.write(gates.ending, gate.project_id, gate.sha, gate.run)
         await repository.update_check(
             gate.check_id,
             status=said.status,
@@ -156,15 +175,23 @@ class Gates:
         """The last try failed by a fault of ours: the check ends all the same."""
         project = await self._store.read(projects.project, project_id)
         gate = await self._store.read(gates.gate, project_id, sha)
-        if project is None or gate is None or gate.check_id is None or gate.conclusion is not None:
+        if project is None or gate is None or gate.check_id is None or gate.conclusion not in (None, "ending"):
             return
         repository = self._github.repository(project.installation_id, project.id, project.full_name)
-        words = f"The verdict could not be found out: {reason}"[:300]
-        said = Check("completed", "action_required", "Slipway could not decide: re-run the check", words)
         try:
-            await self._tell(repository, gate, said)
-        except GitHubRefused:
-            return  # it is not ours to tell any more
+            if gate.conclusion is None or await self._goes_on(repository, gate):
+                await self._tell(repository, gate, given_up(reason))
+        except (GitHubRefused, GitHubDown, TryLater):
+            return  # it is not ours to tell any more; or the clock asks again
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Weighed:
+    """One pull request.  `until`: when a rule that somebody lifted comes back."""
+
+    found: Facts
+    verdict: Verdict
+    until: float | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -176,6 +203,7 @@ class _Seen:
     live_since: float | None
     said: leaves.Said
     policy_change: PolicyChange | Unknown | None
+    until: float | None
 
 
 def _seen(session: Session, project_id: int, number: int, now: float) -> _Seen:
@@ -189,6 +217,7 @@ def _seen(session: Session, project_id: int, number: int, now: float) -> _Seen:
         at_head.live_at if at_head else None,
         leaves.said(session, project_id, number, pull.head_sha, ENVIRONMENT, now),
         Unknown("it is being compared") if change is None else None if change == "none" else change,
+        gates.lifted_until(session, project_id, number, pull.head_sha, now),
     )
 
 

@@ -44,28 +44,25 @@ def note_pull(session: Session, project: Project, pull: PullRequest, now: float)
         return kept, pull
     row.pusher_id = pull.pusher_id or row.pusher_id
     if not pull.updated_at or pull.updated_at >= row.updated_at:
-        if pull.updated_at == row.updated_at and any(getattr(row, each) != getattr(pull, each) for each in _SHOWN):
+        if pull.updated_at == row.updated_at and any(_differs(row, pull, each) for each in _SHOWN):
             _look_again(session, pull, now)
-        if any(getattr(row, each) != getattr(pull, each) for each in _JUDGED):
+        if any(_differs(row, pull, each) for each in _JUDGED):
             told = f"{pull.number}:{pull.head_sha}:{pull.state}:{pull.updated_at}"
-            gates.ask_known(session, row.project_id, row.head_sha, told, now)  # what had the old one must end
-        before = (row.state, row.head_sha)
+            gone = row.state == "open" and pull.state != "merged" and any(_differs(row, pull, each) for each in _SHOWN)
+            ask = gates.left if gone else gates.ask_known  # what had the old one must end
+            ask(session, row.project_id, row.head_sha, told, now)
         for field in _FROM_GITHUB:
-            if getattr(row, field) != getattr(pull, field):
+            if _differs(row, pull, field):
                 setattr(row, field, getattr(pull, field))
                 row.changes += field in _SHOWN
         if row.state == "open":
             row.closed_at, row.receipt = None, None
-        session.add(row)
-        _left(session, row, *before, now)
     session.add(row)
     return kept, row
 
 
-def _left(session: Session, row: PullRequest, state: str, sha: str, now: float) -> None:
-    """What the required check says at the former head is not to wait there until somebody pushes it again."""
-    if state == "open" and row.state != "merged" and (row.state, row.head_sha) != (state, sha):
-        gates.left(session, row.project_id, sha, f"left:{row.number}:{round(now * 1_000_000)}", now)
+def _differs(row: PullRequest, pull: PullRequest, field: str) -> bool:
+    return bool(getattr(row, field) != getattr(pull, field))
 
 
 _FROM_GITHUB = (
