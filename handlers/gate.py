@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from bot.errors import GitHubRefused
 from bot.github.shapes import project_of, text_of
 from bot.policy.change import PREVIEW, VERDICTS
 from bot.service import Event, Service
 from bot.store import gates, projects
+from handlers.policy import GONE
 
+_log = logging.getLogger(__name__)
 # refs/heads/gh-readonly-queue/<base>/pr-<number>-<commit of the base>
 _QUEUED = re.compile(r"(?:refs/heads/)?gh-readonly-queue/.+/pr-([1-9][0-9]{0,8})-[0-9a-f]{40,64}")
 
 
 async def judge(event: Event, service: Service) -> None:
-    await service.gates.judge(event.payload["project"], event.payload["sha"])
+    try:
+        await service.gates.judge(event.payload["project"], event.payload["sha"])
+    except GitHubRefused as error:
+        if error.status not in GONE:
+            raise
+        _log.info("nothing to decide about %s any more: %s", event.payload["sha"][:7], error)
 
 
 async def review(event: Event, service: Service) -> None:

@@ -186,7 +186,7 @@ async def test_an_unhealthy_release_never_serves_and_the_old_never_noticed(home:
 
 
 async def test_a_release_that_turns_bad_is_rolled_back_by_itself(home: House) -> None:
-    watched(home, Watch(interval=0.1, fail_after=3, min_samples=2, window=0.5))
+    watched(home, Watch(interval=0.1, fail_after=3, min_samples=1, window=0.5))
     first = await proposed(home, says("one"))
     await promote(home, first)
     await stage(home, Stage.VERIFIED)
@@ -229,7 +229,7 @@ async def test_failed_rollback_pages_and_never_loops(home: House) -> None:
 
 
 async def test_production_that_died_runs_again(home: House) -> None:
-    watched(home, Watch(interval=0.05, fail_after=3, min_samples=2, window=0.2))
+    watched(home, Watch(interval=0.05, fail_after=3, min_samples=1, window=0.2))
     number = await proposed(home, says("one"))
     await promote(home, number)
     row = await stage(home, Stage.VERIFIED)
@@ -243,7 +243,7 @@ async def test_production_that_died_runs_again(home: House) -> None:
 
 async def test_a_rollback_after_the_window_starts_the_kept_artifact(home: House) -> None:
     """P32: the old pull request is closed, its instance is stopped, its artifact is kept."""
-    watched(home, Watch(interval=0.05, fail_after=3, min_samples=2, window=0.2))
+    watched(home, Watch(interval=0.05, fail_after=3, min_samples=1, window=0.2))
     first = await proposed(home, says("one"))
     await promote(home, first)
     await stage(home, Stage.VERIFIED)

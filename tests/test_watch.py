@@ -80,7 +80,7 @@ async def counted(home: House, release: str, number: int) -> Traffic:
 
 async def visited(home: House) -> Release:
     """A good release that was verified and has met visitors."""
-    watched(home, Watch(interval=0.1, min_samples=2, window=0.5))
+    watched(home, Watch(interval=0.1, min_samples=1, window=0.5))
     assert (await promote(home, await proposed(home, shop("one")))).done
     good = await stage(home, Stage.VERIFIED)
     await visits(home)
@@ -151,7 +151,7 @@ async def test_slow_answers_bring_the_former_release_back(home: House) -> None:
 
 async def test_what_failed_before_as_well_stays(home: House) -> None:
     """The same page fails in the former release: it is not this release's doing."""
-    watched(home, Watch(interval=0.1, min_samples=2, window=0.5))
+    watched(home, Watch(interval=0.1, min_samples=1, window=0.5))
     assert (await promote(home, await proposed(home, shop("one", "status = 500")))).done
     former = await stage(home, Stage.VERIFIED)
     await visits(home)
@@ -212,7 +212,7 @@ async def test_what_died_once_is_started_again_and_may_be_verified(home: House) 
 async def test_visitors_who_break_everything_move_production_once(home: House) -> None:
     """The bound of what hostile requests can do: one way back, a hold, then a person is called."""
     sour = 'status = 500 if os.path.exists("sour") else 200'
-    watched(home, Watch(interval=0.1, min_samples=2, window=0.5))
+    watched(home, Watch(interval=0.1, min_samples=1, window=0.5))
     assert (await promote(home, await proposed(home, shop("one", sour)))).done
     good = await stage(home, Stage.VERIFIED)
     await visits(home)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from bot.policy import Role
 from handlers.commands.asked import Answer, Asked, Misused, Right, refused
 
-USAGE = "/ack dependencies"  # or migrations, or policy
+USAGE = "/ack dependencies [commit]"  # or migrations, or policy
 KNOWN = {"dependencies": Role.WRITE, "migrations": Role.WRITE, "policy": Role.ADMIN}
 RIGHT = Right(Role.WRITE, people=True)
 
 
 async def run(asked: Asked) -> Answer:
-    (what,) = asked.words(1, 1, USAGE)
+    what, *named = asked.words(1, 2, USAGE)
     if what not in KNOWN:
         raise Misused(f"{what} is nothing that is acknowledged.", USAGE)
     if asked.actor.id == asked.pull.author_id:
@@ -21,5 +21,7 @@ async def run(asked: Asked) -> Answer:
     if role < KNOWN[what]:
         words = f"A change of the policy is acknowledged by an admin; {asked.actor.login} is none."
         return refused("not_permitted", words, "Ask somebody with admin permission.")
-    sha = asked.pull.head_sha
+    sha = await asked.looked_at(named[0] if named else None, f"/ack {what}")
+    if isinstance(sha, Answer):
+        return sha
     return asked.leave("ack", what, sha, f"Noted for {sha[:7]}: {what}.")

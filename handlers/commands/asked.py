@@ -13,16 +13,19 @@ from bot.audit import Entry, Ruling
 from bot.errands import Errand
 from bot.errors import SlipwayError
 from bot.github import Repository
+from bot.github.shapes import pull_of
 from bot.models import Leave, Project, PullRequest
 from bot.permissions import role_of
 from bot.policy import Objection, Role, Unknown
 from bot.releases.ask import Actor, Ask, Outcome
+from bot.releases.ground import PRODUCTION
 from bot.service import Service
 from bot.slash import Command
 from bot.store import leaves
 
 _SPAN = re.compile(r"([0-9]{1,5})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
@@ -109,6 +112,25 @@ class Asked:
         """What the person may do here now; nothing when GitHub does not say."""
         found = await role_of(self.repository, self.actor.login, self.actor.id)
         return Role.NONE if isinstance(found, Unknown) else found
+
+    async def looked_at(self, named: str | None, again: str) -> str | Answer:
+        """The commit that somebody's word is for: the one they named, else what my comment showed when they wrote it.
+
+        A push may come between their look and their word (P1).  `again`: the command without its commit.  Raises
+        GitHubRefused."""
+        pull = pull_of(await self.repository.pull(self.pull.number), self.project.id)
+        head = pull.head_sha
+        if named is not None and _COMMIT.fullmatch(named) and head.startswith(named.lower()):
+            return head
+        shown = await self.service.releases.shown(self.ask(PRODUCTION))
+        if named is None and shown is not None and (shown.sha == head or pull.state == "merged"):
+            return shown.sha
+        if named is None and shown is None:
+            words, code = "My comment showed no preview when you wrote this: name the commit.", "not_displayed"
+        else:
+            before = named[:7] if named else shown.sha[:7] if shown else ""
+            words, code = f"The head is {head[:7]} by now, not {before}. Look at it first.", "head_moved"
+        return refused(code, words, f"{again} {head[:7]}")
 
     def leave(self, kind: str, what: str, sha: str, words: str, seconds: float | None = None) -> Answer:
         """A person's word for one commit, with its line in the books.  `seconds`: how long it holds."""

@@ -1,4 +1,4 @@
-"""Lifts one rule for the head, for a while: `/override soak --reason=words --for=30m`.  The policy names who may."""
+"""Lifts one rule for one commit, for a while: `/override soak --reason=words --for=30m`.  The policy names who may."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from bot.policy.people import named, within
 from bot.policy.terms import OVERRIDABLE
 from handlers.commands.asked import Answer, Asked, Misused, Right, refused, span
 
-USAGE = "/override soak --reason=words --for=30m"
+USAGE = "/override soak [commit] --reason=words --for=30m"
 RIGHT = Right(Role.WRITE, people=True)
 
 
 async def run(asked: Asked) -> Answer:
-    (rule,) = asked.words(1, 1, USAGE)
+    rule, *commit = asked.words(1, 2, USAGE)
     override = (await asked.service.policies.held(asked.project, live=True)).effective.override
     if rule not in OVERRIDABLE or rule in override.never:
         raise Misused(f"{rule} is no rule that can be lifted; these can: {', '.join(sorted(OVERRIDABLE))}.", USAGE)
@@ -30,5 +30,8 @@ async def run(asked: Asked) -> Answer:
     if not allowed:
         words = f"{asked.actor.login} may not lift {rule}: the policy names {named(circles)}."
         return refused("not_permitted", words, "Ask one of them.")
-    sha = asked.pull.head_sha
+    again = f'/override {rule} --reason="{asked.flag("reason")}" --for={asked.flag("for") or "30m"}'
+    sha = await asked.looked_at(commit[0] if commit else None, again)
+    if isinstance(sha, Answer):
+        return sha
     return asked.leave("override", rule, sha, f"{rule} is lifted for {sha[:7]}.", seconds)

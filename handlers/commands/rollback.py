@@ -6,7 +6,7 @@ from bot.policy import Role
 from handlers.commands.asked import Answer, Asked, Right, of
 
 USAGE = "/rollback production [target] --reason=words"
-RIGHT = Right(Role.MAINTAIN, people=True)
+RIGHT = Right(Role.WRITE, people=True)  # and, beside it, whom the policy names
 
 
 async def run(asked: Asked) -> Answer:
