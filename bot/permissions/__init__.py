@@ -225,7 +225,9 @@ async def _reviews(
         return rows
     by_command = () if isinstance(asker.reviews, Unknown) else asker.reviews
     decided, circles = [*_decisions(rows), *by_command], asker.terms.approvals.from_
-    hands = frozenset[int]() if isinstance(asker.hands, Unknown) else asker.hands
+    hands = frozenset[int]()
+    if not isinstance(asker.hands, Unknown) and "committers" in asker.terms.approvals.exclude:
+        hands = asker.hands
 
     async def ask(review: Review) -> Review:
         approves = review.state == "APPROVED" and review.commit == asker.head_sha and review.reviewer_id not in hands

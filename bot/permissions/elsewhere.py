@@ -37,7 +37,7 @@ async def decisions(facts: Facts, project: str, number: int, secret: str) -> Map
             "project": project,
             "pull": number,
             "environment": facts.environment,
-            "sha": facts.head_sha if isinstance(facts.head_sha, str) else None,
+            "sha": next((one for one in (facts.displayed_sha, facts.head_sha) if isinstance(one, str)), None),
             "actor": {"id": facts.actor_id, "login": facts.actor_login} if facts.actor_id else None,
             "author": facts.author_id if isinstance(facts.author_id, int) else None,
             "agent": facts.agent,

@@ -84,8 +84,8 @@ def person(facts: Facts) -> Objection | None:
 def not_author(facts: Facts) -> Objection | None:
     """Somebody else than the author asks.
 
-    Two pairs of eyes, unless the policy says otherwise."""
-    if facts.terms.author_may_promote:
+    Two pairs of eyes, unless the policy says otherwise, or gives the verb to the machine that wrote it."""
+    if facts.terms.author_may_promote or facts.machine_may:
         return None
     if isinstance(facts.author_id, Unknown):
         return unknown("author", "author_unknown", "who opened this pull request", "somebody else", facts.author_id)
@@ -98,12 +98,14 @@ def not_author(facts: Facts) -> Objection | None:
 
 def confirmed(facts: Facts) -> Objection | None:
     """It was confirmed, where the policy wants that."""
-    if facts.terms.confirm == "none" or facts.confirmed:
+    if facts.terms.confirm == "none":
         return None
-    if facts.terms.confirm == "web":
+    if facts.terms.confirm == "web":  # no comment shows that a person is there
         words = f"{facts.environment} wants a confirmation in the browser, which this version can't take yet."
         ask = "Set confirm to comment in the policy."
         return Objection("confirm", "confirmation_missing", words, "none", "in the browser", ask, "person")
+    if facts.confirmed:
+        return None
     words = f"{facts.environment} wants a confirmation: write the command again with --confirm, within 15 minutes."
     again = f"/promote {facts.environment} {str(facts.displayed_sha)[:7]} --confirm"
     return Objection("confirm", "confirmation_missing", words, "none", "a second comment", again, "person")

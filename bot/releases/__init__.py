@@ -48,7 +48,7 @@ class Releases:
         self._promote, self._rollback, self._desk = Promote(ground, sources), Rollback(ground), Desk(ground)
         self.watch = Vigil(ground, self._rollback)
         self._revoke = Revoke(ground)
-        self.abandon = self._promote.abandon
+        self.abandon, self.shown = self._promote.abandon, self._promote.shown
         upkeep = Upkeep(ground, sources)
         self.dead, self.revive, self.settle, self.log = upkeep.dead, upkeep.revive, upkeep.settle, upkeep.log
 

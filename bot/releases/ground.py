@@ -64,6 +64,10 @@ class Ground:
         }
         return dataclasses.replace(self.watch, **told)
 
+    async def health_path(self, project: Project, environment: str) -> str | None:
+        """What the policy has asked there, to see whether it is well; None: what was detected."""
+        return (await self.policies.held(project)).effective.terms(environment).health.path
+
     def log_path(self, release: str) -> Path:
         return self.settings.home.absolute() / "logs" / f"{release}.log"
 
@@ -104,8 +108,8 @@ class Ground:
 
     async def launch(self, project: Project, release: Release, artifact: Artifact) -> Launch:
         """Nothing of a preview's environment: it must not know that it was one."""
-        name, effective = release.environment, (await self.policies.held(project)).effective
-        path = effective.terms(name).health.path
+        name = release.environment
+        path = await self.health_path(project, name)
         if path is not None:
             artifact = dataclasses.replace(artifact, plan={**artifact.plan, "health": path})
         limits = Limits(

@@ -18,7 +18,7 @@ from bot.releases.ask import Ask, Outcome, refused
 from bot.releases.ground import Ground, asker, objected, stops
 from bot.sources import Sources
 from bot.store import decisions as kept
-from bot.store import deliveries, environments, leaves, releases
+from bot.store import deliveries, environments, leaves, policies, releases
 
 PATIENCE_SECONDS = 1.5  # for a first comment that is on its way
 CONFIRM_SECONDS = 900.0  # in which a confirmation has to come (P40)
@@ -29,12 +29,15 @@ _REVOKED = Objection(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Judged:
-    """What is to be released, or what speaks against it.  `policy`: digest of what it was judged by."""
+    """What is to be released, or what speaks against it.
+
+    `policy`: digest of what it was judged by.  `lifted`: rules that somebody with the right has lifted for it."""
 
     shown: Deployment | None
     no: Outcome | None
     merge: str | None = None  # the commit of the merge, if there is one
     policy: str = ""
+    lifted: frozenset[str] = frozenset()
 
 
 class Judge:
@@ -45,12 +48,12 @@ class Judge:
         """Raises TryLater."""
         if ask.number is None:
             return Judged(None, refused("not_displayed", "A promotion starts from a pull request."))
-        shown = await self._shown(ask, ask.number)
+        shown = await self.shown(ask, ask.number)
         found, gone = await self._facts(ask, ask.number, shown)
         objections = (*judge(found), *_other_target(ask, shown), *((_REVOKED,) if gone else ()))
         await self._store.write(_keep, ask, found, self._ground.clock())
         no = objected(objections) if objections else None
-        return Judged(shown, no, found.merge_sha, found.policy.digest)
+        return Judged(shown, no, found.merge_sha, found.policy.digest, found.lifted - found.policy.override.never)
 
     async def _facts(self, ask: Ask, number: int, shown: Deployment | None) -> tuple[Facts, bool]:
         """Everything the rules look at, and whether what was shown is revoked."""
@@ -67,6 +70,8 @@ class Judge:
         )
         repository = ground.repository(ask.project)
         found = await facts(repository, ask.project.id, number, asked, asked.requesters)
+        if found.state == "merged":  # what it did to the policy was judged by the gate, and holds
+            found = dataclasses.replace(found, policy_change=None)
         if found.state == "merged" and shown is not None:
             found = dataclasses.replace(found, merged_same=await self._same(ask, repository, found, shown))
         secret = ground.settings.github_webhook_secret
@@ -76,7 +81,7 @@ class Judge:
         )
         return dataclasses.replace(found, extra=said), gone
 
-    async def _shown(self, ask: Ask, number: int) -> Deployment | None:
+    async def shown(self, ask: Ask, number: int) -> Deployment | None:
         """What was displayed when the command was received; GitHub's answer to a comment may be on its way to us."""
         deadline = self._ground.clock() + PATIENCE_SECONDS
         while True:
@@ -102,7 +107,10 @@ class Judge:
 def _known(session: Session, ask: Ask, number: int, shown: Deployment | None, now: float) -> dict[str, Any]:
     """What the books say of the change, as fields of Facts."""
     pull = session.get(PullRequest, (ask.project.id, number))
-    said = leaves.said(session, ask.project.id, number, shown.sha if shown else "", ask.environment, now)
+    sha, deployment = (shown.sha, shown.id) if shown else ("", "")
+    said = leaves.said(session, ask.project.id, number, sha, ask.environment, now, deployment)
+    way = policies.of_head(session, ask.project.id, number, sha)
+    change = Unknown("it is being compared") if way is None else None if way == "none" else way
     return {
         "pusher_id": pull.pusher_id if pull else None,
         "agent": pull.agent if pull else None,
@@ -111,6 +119,7 @@ def _known(session: Session, ask: Ask, number: int, shown: Deployment | None, no
         "reviews": said.approvals,
         "acks": said.acks,
         "lifted": said.lifted,
+        "policy_change": change,
         "confirmed": ask.confirm and ask.actor.id in said.confirmed,
     }
 
@@ -130,7 +139,7 @@ def helped(session: Session, ask: Ask, judged: Judged, now: float) -> None:
                 project_id=ask.project.id,
                 number=ask.number,
                 kind="confirm",
-                what=ask.environment,
+                what=leaves.confirmation(ask.environment, judged.shown.id),
                 sha=judged.shown.sha,
                 by_id=ask.actor.id,
                 by_login=ask.actor.login,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from bot.models import Deployment, Release
 from bot.policy import RULES
 from bot.releases.ask import Ask, Outcome, refused
 from bot.releases.command import prepare
 from bot.releases.ground import LEASE_SECONDS, NO_WORDS, Ground, entry
-from bot.releases.judge import Judge, helped
+from bot.releases.judge import Judge, Judged, helped
 from bot.releases.schema import destructive, told, warning
 from bot.sources import Sources
-from bot.store import environments, leaves, releases
+from bot.store import environments, releases
 from runners.base import Artifact, Failed, Instance, RunFailed, StartFailed
 
 RULES_ASKED = tuple(rule.__name__ for rule in RULES)
@@ -45,7 +46,7 @@ class Promote:
         if lease is None:
             return refused("busy", f"Somebody else is releasing to {ask.environment} now.", "Try again in a moment.")
         try:
-            return await self._release(ask, shown, judged.policy, artifact, lease)
+            return await self._release(ask, shown, judged, artifact, lease)
         finally:
             await asyncio.shield(self._store.write(environments.give_back, lease))
 
@@ -55,6 +56,10 @@ class Promote:
             seconds += self._ground.settings.build_seconds
         now = self._ground.clock()
         return await self._store.write(environments.take, ask.project.id, ask.environment, ask.guid, now, seconds)
+
+    async def shown(self, ask: Ask) -> Deployment | None:
+        """What the comment showed when the command was received."""
+        return await self._judge.shown(ask, ask.number) if ask.number is not None else None
 
     async def plan(self, ask: Ask) -> Outcome:
         """What a promotion would be told now; nothing is done."""
@@ -74,7 +79,7 @@ class Promote:
             await self._store.write(releases.abandon, row.id, failure, now)
 
     async def _release(
-        self, ask: Ask, shown: Deployment, policy: str, artifact: Artifact, lease: environments.Lease
+        self, ask: Ask, shown: Deployment, judged: Judged, artifact: Artifact, lease: environments.Lease
     ) -> Outcome:
         ground = self._ground
         wanted = Release(
@@ -101,7 +106,7 @@ class Promote:
             instance = await ground.start(ask.project, release, artifact)
         except (RunFailed, StartFailed) as error:
             return await self._unfit(ask, release, error, ran=artifact.the_plan().release is not None)
-        return await self._switch(ask, release, artifact, instance, lease, policy)
+        return await self._switch(ask, release, artifact, instance, lease, judged)
 
     async def _switch(
         self,
@@ -110,18 +115,18 @@ class Promote:
         artifact: Artifact,
         instance: Instance | None,
         lease: environments.Lease,
-        policy: str,
+        judged: Judged,
     ) -> Outcome:
         ground, serves = self._ground, False
         try:
             destroys = (release.watch or {}).get("destroys", [])
-            after = {"destroys": destroys} if destroys else {}
-            line = entry("release.live", ask, release, ground.clock(), RULES_ASKED, after=after, policy_digest=policy)
-            switched = await ground.serve(ask, release, lease, artifact, instance, entry=line)
+            after = ({"destroys": destroys} if destroys else {}) | _lifted(judged)
+            now, digest = ground.clock(), judged.policy
+            line = entry("release.live", ask, release, now, RULES_ASKED, after=after, policy_digest=digest)
+            used = ask.actor.id if ask.confirm else None
+            how: dict[str, Any] = {"entry": line, "lifted": judged.lifted, "confirmed_by": used}
+            switched = await ground.serve(ask, release, lease, artifact, instance, **how)
             serves = isinstance(switched, Release)
-            if serves and ask.confirm and ask.number is not None:
-                about = (ask.project.id, ask.number, release.sha, ask.environment, ask.actor.id)
-                await self._store.write(leaves.used, *about, ground.clock())
         finally:
             if instance is not None and not serves:
                 await asyncio.shield(ground.undo(release.id, instance))
@@ -156,3 +161,8 @@ class Promote:
         after = {"reason_code": failure["reason_code"]}
         line = entry("release.failed", ask, release, now, after=after)
         await self._store.write(releases.fail, release.id, failure, line, now)
+
+
+def _lifted(judged: Judged) -> dict[str, list[str]]:
+    """What was lifted stands in the line about what it let through."""
+    return {"lifted": sorted(judged.lifted)} if judged.lifted else {}

@@ -37,7 +37,7 @@ class Vigil:
         if row is None or project is None:
             return
         watch = await self._ground.watching(project, row.environment)
-        seen, gone = await self._see(row)
+        seen, gone = await self._see(project, row)
         now = self._ground.clock()
         sample = (now, look(watch, seen), seen.figures())
         after = [(errands.watch(release, n + 1), now + watch.interval)]
@@ -52,9 +52,9 @@ class Vigil:
         elif stage is not None:
             await self._conclude(project, row, stage)
 
-    async def _see(self, row: Release) -> tuple[Seen, bool]:
+    async def _see(self, project: Project, row: Release) -> tuple[Seen, bool]:
         """What there is to judge, and whether it runs no more."""
-        health, told = await self._health(row), row.watch or {}
+        health, told = await self._health(project, row), row.watch or {}
         gone = health == GONE
         seen = Seen(
             health,
@@ -72,7 +72,7 @@ class Vigil:
             _log.warning("what visitors of release %s met can't be read: %s", release, error)
             return None
 
-    async def _health(self, row: Release) -> str:
+    async def _health(self, project: Project, row: Release) -> str:
         """ "ok", what is wrong, or "unknown" when it can't be told."""
         if row.instance is None:
             artifact = await self._ground.artifact(row.artifact)
@@ -86,7 +86,7 @@ class Vigil:
         except (RunnerError, OSError) as error:
             _log.warning("release %s can't be measured: %s", row.id, error)
             return UNKNOWN
-        path = (row.plan or {}).get("health", "/")
+        path = await self._ground.health_path(project, row.environment) or (row.plan or {}).get("health", "/")
         return f"{path} does not answer well" if instance.id in running else GONE
 
     async def _failed(self, project: Project, row: Release, watch: Watch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Literal
 
 from sqlmodel import Session, select
@@ -79,13 +79,18 @@ def give_back(session: Session, lease: Lease) -> bool:
     return True
 
 
-def barred(session: Session, env: Environment, artifact: str, actor: int, now: float) -> No | None:
-    """Why nothing may be promoted into an environment now.  A rollback asks for none of it."""
-    if held(session, env, artifact):
+def barred(
+    session: Session, env: Environment, artifact: str, actor: int, now: float, lifted: Collection[str] = ()
+) -> No | None:
+    """Why nothing may be promoted into an environment now.  A rollback asks for none of it.
+
+    `lifted`: rules that somebody with the right has lifted for what comes."""
+    if "hold" not in lifted and held(session, env, artifact):
         return "held"
-    if env.lock_by is not None and env.lock_by != actor and (env.lock_until or 0) > now:
+    locked = env.lock_by is not None and env.lock_by != actor and (env.lock_until or 0) > now
+    if locked and "lock" not in lifted:
         return "locked"
-    return "frozen" if (env.freeze_until or 0) > now else None
+    return "frozen" if (env.freeze_until or 0) > now and "freeze" not in lifted else None
 
 
 def revoked(session: Session, project_id: int, name: str, artifact: str) -> bool:

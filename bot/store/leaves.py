@@ -30,11 +30,18 @@ def give(session: Session, leave: Leave, entry: Entry, now: float) -> None:
     gates.ask(session, leave.project_id, leave.sha, f"leave:{leave.id}", now)
 
 
-def said(session: Session, project_id: int, number: int, sha: str, environment: str, now: float) -> Said:
+def confirmation(environment: str, deployment: str) -> str:
+    """What somebody was told to confirm: this very deployment, there."""
+    return f"{environment} {deployment}"
+
+
+def said(
+    session: Session, project_id: int, number: int, sha: str, environment: str, now: float, deployment: str = ""
+) -> Said:
     """Everything that holds for this commit there.  An approval by command is for one environment."""
     query = select(Leave).where(Leave.project_id == project_id, Leave.number == number, Leave.sha == sha)
     rows = [row for row in session.exec(query.order_by(col(Leave.id))) if row.until is None or row.until > now]
-    unasked = Unknown("it was not asked")
+    unasked, told = Unknown("it was not asked"), confirmation(environment, deployment)
     approvals = {
         row.by_id: Review(row.by_id, row.by_login, True, "APPROVED", sha, unasked, how="comment")
         for row in rows
@@ -44,13 +51,15 @@ def said(session: Session, project_id: int, number: int, sha: str, environment: 
         tuple(approvals.values()),
         frozenset(row.what for row in rows if row.kind == "ack"),
         frozenset(row.what for row in rows if row.kind == "override"),
-        frozenset(row.by_id for row in rows if (row.kind, row.what) == ("confirm", environment)),
+        frozenset(
+            row.by_id for row in rows if (row.kind, row.what) == ("confirm", told)
+        ),
     )
 
 
-def used(session: Session, project_id: int, number: int, sha: str, environment: str, by: int, now: float) -> None:
+def used(session: Session, project_id: int, environment: str, deployment: str, by: int, now: float) -> None:
     """A confirmation is good once."""
-    query = select(Leave).where(Leave.project_id == project_id, Leave.number == number, Leave.sha == sha)
-    for row in session.exec(query.where(Leave.kind == "confirm", Leave.what == environment, Leave.by_id == by)):
+    query = select(Leave).where(Leave.project_id == project_id, Leave.kind == "confirm", Leave.by_id == by)
+    for row in session.exec(query.where(Leave.what == confirmation(environment, deployment))):
         row.until = now
         session.add(row)

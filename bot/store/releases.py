@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 from bot.audit import Entry
 from bot.errands import Errand
 from bot.models import Deployment, Display, Environment, PullRequest, Release, Stage
-from bot.store import audit, deliveries, traffic
+from bot.store import audit, deliveries, leaves, traffic
 from bot.store.environments import Hold, Lease, No, barred, count_up, environment, lift, look, revoked, set_hold
 from bot.store.rows import set_route
 from runners.base import Traffic
@@ -39,6 +39,8 @@ class Switch:
     failure: Mapping[str, Any] | None = None  # of the former
     hold: Hold | None = None
     asked_on: int | None = None  # the pull request that the command was written on
+    lifted: frozenset[str] = frozenset()  # rules that do not stand in its way
+    confirmed_by: int | None = None  # whose confirmation it uses up
 
 
 def note_display(session: Session, deployment: Deployment, now: float) -> None:
@@ -121,7 +123,7 @@ def switch(session: Session, release: str, change: Switch, now: float) -> Releas
     former = session.get(Release, env.release) if env.release else None
     if former is not None:
         _replace(session, former, change, now)
-    _turn(env, row, former, change.hold, now)
+    _turn(env, row, former, change, now)
     row.state, row.generation, row.live_at = Stage.VERIFYING, env.generation, now
     row.instance = dict(change.instance) if change.instance else None
     row.watch = {**(row.watch or {}), "n": 0, "samples": [], "before": traffic.usual(session, row, former)}
@@ -129,6 +131,8 @@ def switch(session: Session, release: str, change: Switch, now: float) -> Releas
         session.add(one)
     for host, target in change.routes.items():
         set_route(session, host, row.id, target)
+    if change.confirmed_by is not None and row.deployment is not None:
+        leaves.used(session, row.project_id, row.environment, row.deployment, change.confirmed_by, now)
     _send(session, change.errands, now)
     after = {**change.entry.after, "generation": env.generation, "release": row.id, "hold": env.hold}
     audit.append(session, dataclasses.replace(change.entry, before=before, after=after))
@@ -136,12 +140,12 @@ def switch(session: Session, release: str, change: Switch, now: float) -> Releas
     return row
 
 
-def _turn(env: Environment, row: Release, former: Release | None, hold: Hold | None, now: float) -> None:
+def _turn(env: Environment, row: Release, former: Release | None, change: Switch, now: float) -> None:
     env.generation, env.release = env.generation + 1, row.id
     env.lease_claim, env.lease_until = None, 0.0
-    if hold is not None:
-        set_hold(env, hold, former, now)
-    elif row.kind == "promote":
+    if change.hold is not None:
+        set_hold(env, change.hold, former, now)
+    elif row.kind == "promote" and "hold" not in change.lifted:
         lift(env)  # it was let through
 
 
@@ -153,7 +157,9 @@ def _in_the_way(session: Session, env: Environment, row: Release, change: Switch
     mine = (env.lease_claim, env.lease_fence, env.generation) == (lease.claim, lease.fence, lease.generation)
     if not mine or row.state is not Stage.RELEASING or change.leaves not in (None, env.release):
         return "overtaken"
-    return barred(session, env, row.artifact, row.actor_id, now) if row.kind == "promote" else None
+    if row.kind != "promote":
+        return None
+    return barred(session, env, row.artifact, row.actor_id, now, change.lifted)
 
 
 def note_command(session: Session, release: str, words: Mapping[str, Any], line: Entry | None = None) -> None:
