@@ -33,7 +33,7 @@ from tests.contract import ROOT, contract_folder, load
 T = TypeVar("T")
 SECRET = "a secret for tests"
 MARKER = "<!-- slipway:v1 "
-API = ("/repos/", "/app", "/installation", "/graphql")
+API = ("/repos/", "/orgs/", "/app", "/installation", "/graphql")
 PAGE = {"index.html": "<h1>hello</h1>"}
 SERVER = {
     "Procfile": "web: python app.py hello\n",

@@ -51,6 +51,7 @@ class Hub:
         self.names: dict[str, int] = {}  # every full name that a repository ever had, lower case
         self.installations: dict[int, Installation] = {}
         self.tokens: dict[str, Token] = {}
+        self.teams: dict[str, set[int]] = {}  # "acme/deploy", lower case: numbers of its people
         self._ids: dict[str, Iterator[int]] = defaultdict(lambda: itertools.count(_FIRST_ID))
         self.started_at = clock()
         self.client_id = f"Iv23li{slug}"

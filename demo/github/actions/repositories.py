@@ -85,6 +85,15 @@ class Repositories(Pushes):
         else:
             where.grants[user.login.lower()] = permission
 
+    def join(self, team: str, login: str, *, leave: bool = False) -> None:
+        """Put a person into a team, "acme/deploy", which is made when there is none; or take them out."""
+        people = self.hub.teams.setdefault(team.lower(), set())
+        user = self.hub.user(login)
+        if leave:
+            people.discard(user.id)
+        else:
+            people.add(user.id)
+
     def require_check(self, repo: str, name: str, app: int | None = None, *, classic: bool = False) -> None:
         """Nothing is merged into the default branch without this check: of that app, or anybody's.
 

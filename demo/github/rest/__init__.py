@@ -36,7 +36,7 @@ class Rest:
                 yield web.route(method, prefix + path, self._handler(endpoint, "open"))
             yield from self._repository_routes(f"{prefix}/repos/{{owner}}/{{repo}}")
             yield from self._repository_routes(f"{prefix}/repositories/{{repository_id}}")
-            for part in ("app", "repos", "repositories", "installation"):
+            for part in ("app", "repos", "repositories", "installation", "orgs"):
                 yield web.route("*", f"{prefix}/{part}/{{tail:.*}}", self._handler(_unknown, "open"))
         yield web.route("*", "/api/v3/{tail:.*}", self._handler(_unknown, "open"))
         for path in ("/graphql", "/api/graphql"):

@@ -156,6 +156,19 @@ async def get_user(ask: Ask) -> web.Response:
     return answers.one(accounts.user(ask.hub, user) | zero | text | dates | {"name": user.name or None})
 
 
+async def get_team_membership(ask: Ask) -> web.Response:
+    team, user = f"{ask.path('org')}/{ask.path('slug')}".lower(), ask.hub.users.get(ask.path("username").lower())
+    one = ask.token.installation if ask.token else None
+    if one is None or one.account.login.lower() != ask.path("org").lower():
+        raise missing()
+    if "members" not in (ask.token.permissions if ask.token else {}):
+        raise Refused(403, "Resource not accessible by integration")
+    if user is None or user.id not in ask.hub.teams.get(team, ()):
+        raise missing()
+    url = f"{ask.hub.url}/organizations/{one.account.id}/team/1/memberships/{user.login}"
+    return answers.one({"state": "active", "role": "member", "url": url})
+
+
 JWT = (
     ("GET", "/app", get_app),
     ("GET", "/app/installations", list_installations),
@@ -171,5 +184,6 @@ OPEN = (
     ("GET", "/rate_limit", get_rate_limit),
     ("GET", "/meta", get_meta),
     ("GET", "/users/{username}", get_user),
+    ("GET", "/orgs/{org}/teams/{slug}/memberships/{username}", get_team_membership),
 )
 REPOSITORY_JWT = (("GET", "/installation", get_repository_installation),)
