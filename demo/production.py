@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 import time
 from pathlib import Path
 
@@ -16,7 +14,7 @@ PERSON = "mia"  # may promote: she is a maintainer and wrote none of it
 # Fails only where it matters, as such things do.
 SICK = """\
 if os.environ.get("SLIPWAY_ENVIRONMENT") == "production":
-    raise SystemExit("no database for production")
+    raise RuntimeError("no database for production")
 """
 SOUR = """\
 import time
@@ -87,14 +85,8 @@ class Production(Teller):
 
     async def _books(self, home: Path) -> None:
         self.title("The books")
-        command = (sys.executable, "-m", "bot", "audit", "verify")
-        verify = await asyncio.create_subprocess_exec(
-            *command, env={"SLIPWAY_HOME": str(home)}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
-        said = (await verify.communicate())[0].decode()
-        if verify.returncode:
-            raise NotAsTold(f"slipway audit verify: {said}")
-        self.say("slipway audit verify", said.strip().splitlines()[0][:70], "")
+        said = await self.command(home, "audit", "verify")
+        self.say("slipway audit verify", said[0][:70], "")
 
     async def _shown(self, branch: str, greeting: str, extra: str = "") -> int:
         """A pull request of the agent's that is live in its preview, green, and approved by a person."""

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.text import Text
 
 from demo.github import DemoGitHub
+from demo.github.records import Check
 from runners.base import Unavailable
 from runners.choose import choose
 
@@ -52,13 +53,45 @@ class Teller:
         await self.wait(look)
 
     async def concluded(self, repo: str, number: int, conclusion: str) -> None:
+        """The preview of a head, in both places where GitHub tells of it."""
+        await self.check(repo, number, "slipway/preview", conclusion)
+
         async def look() -> bool | None:
             sha = self.head(repo, number)
-            checks = [one for one in self.github.hub.repo(repo).checks.values() if one.suite.sha == sha]
             states = [one.state for one in self.github.hub.repo(repo).deployments.values() if one.sha == sha]
-            return True if {one.conclusion for one in checks} == {conclusion} and states == [conclusion] else None
+            return True if states == [conclusion] else None
 
         await self.wait(look)
+
+    async def check(self, repo: str, number: int, name: str, conclusion: str, *words: str) -> Check:
+        """The newest run of a check at a head, once it concludes so with these words in its title."""
+
+        async def look() -> Check | None:
+            newest = self.checks(repo, number, name)[-1:]
+            as_told = [one for one in newest if one.conclusion == conclusion]
+            return next((one for one in as_told if all(word in str(one.title) for word in words)), None)
+
+        return await self.wait(look)
+
+    def checks(self, repo: str, number: int, name: str) -> list[Check]:
+        """The runs of a check at a head, oldest first."""
+        sha = self.head(repo, number)
+        every = self.github.hub.repo(repo).checks.values()
+        return sorted((one for one in every if one.suite.sha == sha and one.name == name), key=lambda one: one.id)
+
+    async def command(self, home: Path, *words: str) -> list[str]:
+        """What `slipway ...` prints on the demo's home.  Raises NotAsTold when it does not end in 0."""
+        env = {"SLIPWAY_HOME": str(home), "COLUMNS": "160"}
+        ran = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", *words),
+            env=env,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said = (await ran.communicate())[0].decode()
+        if ran.returncode or not said.strip():
+            raise NotAsTold(f"slipway {' '.join(words)}: {said}")
+        return said.strip().splitlines()
 
     def head(self, repo: str, number: int) -> str:
         return self.github.hub.pull(repo, number).head_sha
@@ -145,7 +178,7 @@ async def _clear(github: DemoGitHub) -> None:
             await github.close_pull(repo.full_name, pull.number)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(20):
-            while any(one.state != "inactive" for repo in repos for one in repo.deployments.values()):
+            while any(one.transient and one.state != "inactive" for repo in repos for one in repo.deployments.values()):
                 await asyncio.sleep(0.05)
 
 

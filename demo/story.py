@@ -17,6 +17,7 @@ import httpx
 from rich.console import Console
 
 from demo import changes
+from demo.governance import Governance
 from demo.production import Production
 from demo.stage import AGENT, APPS, NotAsTold, Teller, line_of, ms, stage
 
@@ -31,6 +32,7 @@ async def tell(*, once: bool) -> int:
             try:
                 await story.run()
                 await Production(**vars(teller)).run(folder / "home")
+                await Governance(**vars(teller)).run(folder / "home")
                 console.print("\n[bold green]✓ as told[/]\n")
             except (NotAsTold, TimeoutError) as error:
                 console.print(f"\n[bold red]✗ {error}[/]\n")
