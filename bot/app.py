@@ -123,6 +123,7 @@ def _work(
     limits = Limits(memory=settings.build_memory_mb * 1024 * 1024, cpus=settings.cpus, seconds=settings.build_seconds)
     builds = Builds(store, runner, limits, clock)
     policies = Policies(settings, store, github, clock)
+    stack.push_async_callback(policies.close)
     terms = _terms(policies)
     previews = Previews(settings, store, github, sources, runner, router, builds, clock, terms)
     releases = Releases(settings, store, github, sources, runner, router, clock, policies=policies)

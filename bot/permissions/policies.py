@@ -7,6 +7,7 @@ can't be read or is no policy any more; that it is so is the `fault`, and denies
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -70,6 +71,7 @@ class Policies:
         self._asked: dict[str, float] = {}  # when each layer was asked for
         self._begun: dict[str, int] = {}  # how often
         self._unread: dict[str, Unknown] = {}  # why there was no answer
+        self._renewing: set[asyncio.Task[None]] = set()
         self._asking: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     async def held(self, project: Project, *, live: bool = False) -> Held:
@@ -115,8 +117,12 @@ class Policies:
         return self._github.repository(project.installation_id, project.id, project.full_name)
 
     async def _look(self, place: _Place, project: Project, *, live: bool) -> PolicyText | None:
-        """A layer's row, asked for when what is kept is too old.  Without an answer: what is kept."""
-        if live or not self._fresh(place):
+        """A layer's row.  Unless it has to be live, nobody waits for GitHub but the first who asks: what is too old is
+        asked for beside the work, and a push to a default branch is told anyway.  Without an answer: what is kept."""
+        if not live and place.key in self._asked and place.key not in self._unread:
+            if not self._fresh(place):
+                self._renew(place, project)
+        elif live or not self._fresh(place):
             try:
                 async with asyncio.timeout(None if live else PATIENCE_SECONDS):
                     await self._ask(place, project, None, kept=not live)
@@ -128,6 +134,21 @@ class Policies:
                 if live:
                     raise
         return await self._store.read(policies.text_of, place.key)
+
+    def _renew(self, place: _Place, project: Project) -> None:
+        async def ask() -> None:
+            with contextlib.suppress(GitHubDown, TryLater):  # noted as the reason
+                await self._ask(place, project, None, kept=True)
+
+        task = asyncio.create_task(ask())
+        self._renewing.add(task)
+        task.add_done_callback(self._renewing.discard)
+
+    async def close(self) -> None:
+        """What is still being asked is given up."""
+        for task in self._renewing:
+            task.cancel()
+        await asyncio.gather(*self._renewing, return_exceptions=True)
 
     def _fresh(self, place: _Place) -> bool:
         keeps = AGAIN_SECONDS if place.key in self._unread else FRESH_SECONDS
