@@ -53,14 +53,12 @@ async def merge_group(event: Event, service: Service) -> None:
 async def checked(event: Event, service: Service) -> None:
     """A check began or ended: perhaps the one that was waited for.
 
-    What ours say is in the books, which ask by themselves.  Only an old failure may still have been counted."""
+    What ours say is in the books, which ask by themselves."""
     check, project = _map(event.payload, "check_run"), project_of(event.payload)
     sha, name, ended = text_of(check, "head_sha"), check.get("name"), event.action == "completed"
-    if _map(check, "app").get("id") == await service.github.app_id():
-        known = await service.store.read(gates.gate, project.id, sha)
-        if name in VERDICTS or not ended or known is None or (name == PREVIEW and known.conclusion != "failure"):
-            return
-    await service.store.write(gates.ask_of_check, project.id, sha, event.guid, service.clock(), ended=ended)
+    ours = _map(check, "app").get("id") == await service.github.app_id()
+    if not (ours and (name == PREVIEW or name in VERDICTS)):
+        await service.store.write(gates.ask_of_check, project.id, sha, event.guid, service.clock(), ended=ended)
 
 
 async def rerequested(event: Event, service: Service, sha: str) -> None:

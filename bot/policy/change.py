@@ -38,7 +38,8 @@ def checks(facts: Facts) -> Objection | None:
     every = facts.terms.other_checks == "required"
     wanted = facts.terms.checks | frozenset(_named(facts.terms.extra_checks))
     seen = [check for check in facts.checks if not (check.own and check.name in VERDICTS)]
-    short = [one for one in seen if (every or _is_one_of(one, wanted)) and not _succeeded(one)]
+    counted = [one for one in seen if (every or _is_one_of(one, wanted)) and not _known_better(facts, one)]
+    short = [one for one in counted if not _succeeded(one)]
     ended = sorted(f"{one.name}: {one.conclusion}" for one in short if one.status == "completed")
     running = sorted(f"{one.name}: {one.status}" for one in short if one.status != "completed")
     absent = sorted(
@@ -66,6 +67,11 @@ def _named(extra: frozenset[ExtraCheck]) -> Iterator[RequiredCheck]:
 def _is_one_of(check: Check, wanted: frozenset[RequiredCheck] | set[RequiredCheck]) -> bool:
     """By name and by who reports it: anybody may report anything under any name."""
     return any(check.name == one.name and (check.own if one.app is None else check.app_id == one.app) for one in wanted)
+
+
+def _known_better(facts: Facts, check: Check) -> bool:
+    """The gate asks the books how the preview is, and what its check says may be older than that."""
+    return check.own and check.name == PREVIEW and not isinstance(facts.preview, Unknown)
 
 
 def _succeeded(check: Check) -> bool:
