@@ -9,6 +9,7 @@ from bot.policy.objection import Objection, unknown
 from bot.policy.terms import Circles
 
 ROLES = {role.word: role for role in Role}
+NAMELESS = 1  # approvals
 
 
 def within(circles: Circles, user_id: int, role: Role | Unknown, teams: frozenset[str] | Unknown) -> bool | Unknown:
@@ -115,9 +116,12 @@ def confirmed(facts: Facts) -> Objection | None:
 
 
 def approvals_needed(facts: Facts) -> int:
-    """How many; of an agent's change at least as many as the policy wants of agents."""
-    count = facts.terms.approvals.count
-    return max(count, facts.policy.agents.require.approvals) if facts.agent else count
+    """How many; of an agent's change at least as many as the policy wants of agents.
+
+    One more when somebody wrote in it whom GitHub can't name: who approves may be that author."""
+    terms = facts.terms.approvals
+    count = max(terms.count, facts.policy.agents.require.approvals) if facts.agent else terms.count
+    return count + NAMELESS if count and facts.nameless is True and "committers" in terms.exclude else count
 
 
 def approved(facts: Facts) -> Objection | None:
@@ -129,7 +133,8 @@ def approved(facts: Facts) -> Objection | None:
         return None
     kind = "a review" if terms.strength == "review" else "a review or /approve"
     required = f"{count} by {named(terms.from_)}, with no hand in the change, at the head ({kind})"
-    missing = next((one for one in (facts.reviews, facts.hands, facts.head_sha) if isinstance(one, Unknown)), None)
+    asked = (facts.reviews, facts.hands, facts.nameless, facts.head_sha)
+    missing = next((one for one in asked if isinstance(one, Unknown)), None)
     if missing is not None:
         return _unread(missing)
     if terms.strength == "web":
@@ -145,6 +150,8 @@ def approved(facts: Facts) -> Objection | None:
         return unknown("approval", "approval_unknown", "what the reviewer may do here", required, doubts[0])
     few = f"Only {good} of {count} people" if good else "Nobody"
     words = f"{few} whose approval counts approved {str(facts.head_sha)[:7]}."
+    if facts.nameless is True and good:
+        words = f"{words} GitHub can't name the author of one of its commits, so it takes one more."
     ask = "Ask somebody who did not write this to approve it."
     return Objection(
         "approval", "approval_missing", words, f"{good}", required, ask, "person", f"approvals {good}/{count}"

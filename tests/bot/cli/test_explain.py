@@ -42,7 +42,9 @@ def write(home: Path, project_id: int = 1, name: str = "shop", number: int = 7) 
     )
     facts = Facts("production", 1, "mia", actor_person=True, actor_role=Role.ADMIN, policy=policy, stops=Stops())
     review = Review(3, "bob", True, "APPROVED", HEAD, Role.WRITE)
-    facts = dataclasses.replace(facts, head_sha=HEAD, reviews=(review,), hands=frozenset({2}), author_id=2)
+    facts = dataclasses.replace(
+        facts, head_sha=HEAD, reviews=(review,), hands=frozenset({2}), nameless=False, author_id=2
+    )
 
     async def fill() -> None:
         store = Store.open(f"sqlite:///{home}/slipway.db")

@@ -118,7 +118,9 @@ def test_every_rule_has_a_row_and_says_who_decided_it() -> None:
             Layer("project", load(b"environments: {production: {approvals: {count: 2}, soak: 15m}}")),
         ]
     )
-    facts = dataclasses.replace(PERSON, policy=policy, stops=Stops(), reviews=(), hands=frozenset(), head_sha="a" * 40)
+    facts = dataclasses.replace(
+        PERSON, policy=policy, stops=Stops(), reviews=(), hands=frozenset(), nameless=False, head_sha="a" * 40
+    )
 
     rows = {row.rule: row for row in table(facts, RULES)}
 
@@ -174,6 +176,7 @@ def ready() -> Facts:
         merged_same=None,
         reviews=(Review(3, "bob", True, "APPROVED", head, Role.WRITE),),
         hands=frozenset({2}),
+        nameless=False,
         checks=(Check("build", 5, False, "completed", "success"),),
         stops=Stops(),
         preview="live",
