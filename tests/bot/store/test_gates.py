@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlmodel import Session, col, select
 
@@ -37,7 +39,7 @@ def waiting(session: Session) -> list[float]:
 
 
 def pull(**changes: str) -> PullRequest:
-    fields = {"state": "open", "head_sha": SHA, "updated_at": "2026-01-01T00:00:09Z", **changes}
+    fields: dict[str, Any] = {"state": "open", "head_sha": SHA, "updated_at": "2026-01-01T00:00:09Z", **changes}
     return PullRequest(project_id=1, number=5, **fields)
 
 
