@@ -83,6 +83,7 @@ class Judge:
         return await handler(request)
 
 
+SAID = "said"  # a request's body, for `Trouble`
 HANG_UP = 444  # as a status of `Trouble.instead`: no answer at all
 
 
@@ -94,14 +95,17 @@ class Trouble:
         self.lost: Callable[[web.Request], bool] = lambda _request: False
         self.delay: Callable[[web.Request], float] = lambda _request: 0.0  # seconds
 
-    def lose(self, method: str, ending: str, times: int = 1) -> Callable[[], int]:
-        """GitHub does what these calls ask for and its answer never arrives.  How many were lost is what it returns."""
+    def lose(self, method: str, ending: str, times: int = 1, about: bytes = b"") -> Callable[[], int]:
+        """GitHub does what these calls ask for and its answer never arrives.  How many were lost is what it returns.
+
+        `about`: only calls whose body has these bytes."""
         left = itertools.count(times, -1)
         gone = 0
 
         def lost(request: web.Request) -> bool:
             nonlocal gone
-            if request.method != method or not request.path.endswith(ending) or next(left) <= 0:
+            meant = request.method == method and request.path.endswith(ending) and about in request[SAID]
+            if not meant or next(left) <= 0:
                 return False
             gone += 1
             return True
@@ -114,6 +118,7 @@ class Trouble:
         """Outermost, so that neither GitHub nor the judge of its traffic knows."""
         if not request.path.startswith(API):
             return await handler(request)
+        request[SAID] = await request.read()
         await asyncio.sleep(self.delay(request))
         answer: web.StreamResponse | None = self.instead(request)
         if answer is None:
