@@ -330,7 +330,7 @@ async def test_killed_before_the_switch_it_switches_once_and_leaves_one_instance
     number = await proposed(home, says("one"))
     asked, service = await ask(home, number), home.service
     assert service is not None
-    shown = await service.releases._promote._shown(asked, number)
+    shown = await service.releases.shown(asked)
     assert shown is not None
     ground = service.releases.watch._ground
     artifact = await ground.artifact(shown.artifact)
