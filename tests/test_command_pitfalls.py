@@ -349,7 +349,7 @@ async def test_production_must_be_named(home: House) -> None:
         said = await refused(home, number, f"/{verb}", "meg")
         assert said["reason_code"] == "usage"
         assert said["next"].startswith(f"/{verb} production")
-    assert (await refused(home, number, "/promote staging", "meg"))["reason_code"] == "unknown_environment"
+    assert (await refused(home, number, "/promote moon", "meg"))["reason_code"] == "unknown_environment"
     assert (await refused(home, number, "/promote preview", "meg"))["reason_code"] == "usage"
     await nothing_is_released(home)
 
