@@ -51,9 +51,7 @@ def said(
         tuple(approvals.values()),
         frozenset(row.what for row in rows if row.kind == "ack"),
         frozenset(row.what for row in rows if row.kind == "override"),
-        frozenset(
-            row.by_id for row in rows if (row.kind, row.what) == ("confirm", told)
-        ),
+        frozenset(row.by_id for row in rows if (row.kind, row.what) == ("confirm", told)),
     )
 
 
