@@ -101,19 +101,22 @@ def _key(event: str, payload: Mapping[str, Any], project: int | None, installati
         return f"{project}#{number}" if number else event
     if event == "issue_comment":
         return _lane_of_comment(payload, project)
-    if event == "check_run" and _word(payload.get("action")) == "requested_action":
-        button = _word(_at(payload, "requested_action", "identifier"))
-        sha = _word(_at(payload, "check_run", "head_sha"))
-        of_environment = button in _OF_ENVIRONMENT
-        return _lane_of_environment(project, "production", button) if of_environment else f"{project}@{sha}"
+    if event in ("check_run", "check_suite"):
+        return _lane_of_check(event, payload, project)
     if event == "push" and _to_default(payload):
         return f"{project}:default"  # what it does to the policy waits for no fetch
-    if event in ("push", "repository", "delete"):
-        return str(project)
-    if _is_rerequest(event, _word(payload.get("action"))):
-        sha = _word(_at(payload, event, "head_sha"))
-        return f"{project}@{sha}" if sha else str(project)
-    return event
+    return str(project) if event in ("push", "repository", "delete") else event
+
+
+def _lane_of_check(event: str, payload: Mapping[str, Any], project: int) -> str:
+    action, sha = _word(payload.get("action")), _word(_at(payload, event, "head_sha"))
+    if action == "requested_action":
+        button = _word(_at(payload, "requested_action", "identifier"))
+        of_environment = button in _OF_ENVIRONMENT
+        return _lane_of_environment(project, "production", button) if of_environment else f"{project}@{sha}"
+    if action != "rerequested":
+        return event
+    return f"{project}@{sha}" if sha else str(project)
 
 
 def _to_default(payload: Mapping[str, Any]) -> bool:

@@ -27,7 +27,7 @@ from bot.policy import Objection, Role, Unknown
 from bot.releases.ask import Actor
 from bot.service import Service
 from bot.slash import Command, Hint
-from bot.store import commands, deployments
+from bot.store import commands, deployments, pulls
 from handlers import machine
 from handlers.answer import react
 from handlers.commands import COMMANDS
@@ -185,7 +185,7 @@ async def _pull(service: Service, repository: Repository, project: Project, numb
     except GitHubRefused:
         return None
     now = service.clock()
-    _project, pull = await service.store.write(deployments.note_pull, project, pull_of(raw, project.id), now)
+    _project, pull = await service.store.write(pulls.note_pull, project, pull_of(raw, project.id), now)
     return pull
 
 

@@ -10,7 +10,7 @@ from bot.errors import GitHubRefused
 from bot.github.shapes import pull_of
 from bot.models import Project
 from bot.service import Event, Service
-from bot.store import commands, deployments, policies, projects
+from bot.store import commands, deployments, policies, projects, pulls
 from handlers.answer import after_work
 
 
@@ -62,7 +62,7 @@ async def cancel(event: Event, service: Service) -> None:
         return
     now, why = service.clock(), event.payload.get("why")
     words = why or f"{event.payload['by']} stopped it with /cancel."
-    _project, pull = await service.store.write(deployments.note_pull, project, pull_of(raw, project.id), now)
+    _project, pull = await service.store.write(pulls.note_pull, project, pull_of(raw, project.id), now)
     standing = await service.store.read(deployments.standing, pull.project_id, pull.number)
     newest = standing.newest if standing else None
     if pull.state == "open" and (newest is None or newest.sha != pull.head_sha):

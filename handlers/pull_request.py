@@ -10,7 +10,7 @@ from bot import errands
 from bot.github.shapes import project_of, pull_of
 from bot.models import Project, PullRequest
 from bot.service import Event, Service
-from bot.store import deliveries, deployments, gates
+from bot.store import deliveries, gates, pulls
 
 
 async def handle(event: Event, service: Service) -> None:
@@ -31,14 +31,14 @@ async def handle(event: Event, service: Service) -> None:
         case "ready_for_review" | "converted_to_draft":
             await service.store.write(_asked_again, project, pull, event.guid, service.clock())
         case "edited" | "labeled":
-            await service.store.write(deployments.note_pull, project, pull, service.clock())
+            await service.store.write(pulls.note_pull, project, pull, service.clock())
 
 
 def _asked_again(
     session: Session, project: Project, pull: PullRequest, guid: str, now: float, *, policy: bool = False
 ) -> None:
     """What the verdict may turn on has changed without a push."""
-    deployments.note_pull(session, project, pull, now)
+    pulls.note_pull(session, project, pull, now)
     gates.ask(session, project.id, pull.head_sha, guid, now)
     if policy:
         deliveries.send(session, errands.policy(project.id, pull.number, guid), now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from bot.policy.facts import Changed, Check, Facts, Unknown
 from bot.policy.objection import Objection, unknown
@@ -35,18 +35,7 @@ def checks(facts: Facts) -> Objection | None:
     ones have not succeeded."""
     if isinstance(facts.checks, Unknown):
         return unknown("checks", "checks_unknown", "what the checks say", "all succeeded", facts.checks)
-    every = facts.terms.other_checks == "required"
-    wanted = facts.terms.checks | frozenset(_named(facts.terms.extra_checks))
-    seen = [check for check in facts.checks if not (check.own and check.name in VERDICTS)]
-    counted = [one for one in seen if (every or _is_one_of(one, wanted)) and not _known_better(facts, one)]
-    short = [one for one in counted if not _succeeded(one)]
-    ended = sorted(f"{one.name}: {one.conclusion}" for one in short if one.status == "completed")
-    running = sorted(f"{one.name}: {one.status}" for one in short if one.status != "completed")
-    absent = sorted(
-        f"{one.name}: not reported{f' by app {one.app}' if one.app else ''}"
-        for one in wanted
-        if not any(_is_one_of(check, {one}) for check in seen)
-    )
+    ended, running, absent = _short(facts, facts.checks)
     if not (ended or running or absent):
         return None
     actual = _listed([*ended, *running, *absent])
@@ -58,6 +47,21 @@ def checks(facts: Facts) -> Objection | None:
     ask = "Wait for them, then write the command again."
     title = f"{count} check{'s' * (count > 1)}"
     return Objection("checks", "checks_pending", words, actual, "all succeeded", ask, "time", title)
+
+
+def _short(facts: Facts, seen: Sequence[Check]) -> tuple[list[str], list[str], list[str]]:
+    """Checks that count and have not succeeded: ended, running, and not reported at all."""
+    every = facts.terms.other_checks == "required"
+    wanted = facts.terms.checks | frozenset(_named(facts.terms.extra_checks))
+    others = [check for check in seen if not (check.own and check.name in VERDICTS)]
+    counted = [one for one in others if (every or _is_one_of(one, wanted)) and not _known_better(facts, one)]
+    short = [one for one in counted if not _succeeded(one)]
+    absent = [one for one in wanted if not any(_is_one_of(check, {one}) for check in others)]
+    return (
+        sorted(f"{one.name}: {one.conclusion}" for one in short if one.status == "completed"),
+        sorted(f"{one.name}: {one.status}" for one in short if one.status != "completed"),
+        sorted(f"{one.name}: not reported{f' by app {one.app}' if one.app else ''}" for one in absent),
+    )
 
 
 def _named(extra: frozenset[ExtraCheck]) -> Iterator[RequiredCheck]:

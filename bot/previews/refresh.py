@@ -14,7 +14,7 @@ from bot.previews.ground import Ground
 from bot.previews.places import Places
 from bot.previews.spending import Spending
 from bot.sources import Revision, Sources
-from bot.store import agents, artifacts, commands, deployments
+from bot.store import agents, artifacts, commands, deployments, pulls
 from runners.base import Artifact, BuildFailed, Failed, Gone, Instance, StartFailed, Target, failures
 from runners.base.logs import FileLog, end_of
 
@@ -44,7 +44,7 @@ class Refresh:
 
         `by_person`: a person asked for it, not a push."""
         now = self._ground.clock()
-        project, pull = await self._store.write(deployments.note_pull, project, pull, now)
+        project, pull = await self._store.write(pulls.note_pull, project, pull, now)
         standing = await self._store.read(deployments.standing, project.id, pull.number)
         if pull.state != "open" or project.state != "active" or standing is None:
             return
@@ -57,7 +57,7 @@ class Refresh:
     async def show_merge(self, project: Project, pull: PullRequest, sha: str, guid: str) -> None:
         """Make what was merged live where the pull request was: it has other files than what was shown there."""
         now = self._ground.clock()
-        project, pull = await self._store.write(deployments.note_pull, project, pull, now)
+        project, pull = await self._store.write(pulls.note_pull, project, pull, now)
         if pull.state == "merged" and project.state == "active":
             row = await self._store.write(deployments.begin_merge, guid, pull, sha, now)
             await self._deploy(project, pull.model_copy(update={"merge_sha": sha}), row, by_person=True)

@@ -13,7 +13,7 @@ from bot.previews.ground import DRAIN_SECONDS, Ground
 from bot.previews.places import Places
 from bot.previews.spending import FROZEN, UNPAID
 from bot.sources import Sources
-from bot.store import agents, deployments
+from bot.store import agents, deployments, pulls
 from runners.base import Artifact, Gone, Instance, Target
 
 AGAIN_SECONDS = 5.0  # until a sleeping preview that found no place is woken again
@@ -28,7 +28,7 @@ class Rest:
 
     async def close(self, project: Project, pull: PullRequest, guid: str | None = None) -> None:
         """Remove everything of a pull request, look again, and keep the receipt."""
-        project, pull = await self._store.write(deployments.note_pull, project, pull, self._ground.clock())
+        project, pull = await self._store.write(pulls.note_pull, project, pull, self._ground.clock())
         if pull.state == "open":
             return  # it was opened again meanwhile
         now = self._ground.clock()

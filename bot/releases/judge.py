@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from typing import Any
 
@@ -18,9 +19,10 @@ from bot.releases.ask import Ask, Outcome, refused
 from bot.releases.ground import Ground, asker, objected, stops
 from bot.sources import Sources
 from bot.store import decisions as kept
-from bot.store import deliveries, environments, leaves, policies, releases
+from bot.store import deliveries, deployments, environments, leaves, policies, releases
 
 PATIENCE_SECONDS = 1.5  # for a first comment that is on its way
+COMPARED_SECONDS = 6.0  # for the look at what the head does to the policy
 CONFIRM_SECONDS = 900.0  # in which a confirmation has to come (P40)
 _REVOKED = Objection(
     "revoked", "revoked", "What was shown was revoked: it must not run again.", "revoked", "not revoked", "Push a fix."
@@ -60,7 +62,9 @@ class Judge:
         ground, now = self._ground, self._ground.clock()
         artifact = shown.artifact if shown else None
         env, held = await self._store.read(environments.standing_of, ask.project.id, ask.environment, artifact)
-        policy = await ground.policies.held(ask.project, live=True)
+        policy, _waited = await asyncio.gather(
+            ground.policies.held(ask.project, live=True), self._compared(ask, number, shown)
+        )
         asked = dataclasses.replace(
             asker(ask, policy.effective, stops(env, held, now)),
             displayed_sha=shown.sha if shown else None,
@@ -91,6 +95,26 @@ class Judge:
             if shown is not None or left <= 0 or not await self._store.read(releases.untold, ask.project.id, number):
                 return shown
             await self._store.wait_changed(seen, left)
+
+    async def _compared(self, ask: Ask, number: int, shown: Deployment | None) -> None:
+        """Wait until somebody has looked at what the head does to the policy.
+
+        That is a delivery of its own, on its way since the push; where there was none (an older version of us saw the
+        push) it is sent now."""
+        standing = await self._store.read(deployments.standing, ask.project.id, number)
+        if shown is None or standing is None or standing.pull.state != "open":
+            return
+        clock, sent = asyncio.get_running_loop().time, False
+        began = clock()
+        while (waited := clock() - began) < COMPARED_SECONDS:
+            seen = self._store.changed
+            if await self._store.read(policies.of_head, ask.project.id, number, shown.sha) is not None:
+                return
+            if not sent and waited >= PATIENCE_SECONDS:
+                sent = True
+                again = errands.policy(ask.project.id, number, ask.guid)
+                await self._store.write(deliveries.send, again, self._ground.clock())
+            await self._store.wait_changed(seen, PATIENCE_SECONDS)
 
     async def _same(self, ask: Ask, repository: Repository, found: Facts, shown: Deployment) -> bool | Unknown:
         """Whether what was merged has the files that people saw."""

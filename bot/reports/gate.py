@@ -26,7 +26,7 @@ from bot.policy import Facts, Unknown
 from bot.policy.facts import PolicyChange, Preview
 from bot.policy.verdict import Verdict, together, weigh
 from bot.reports.once import once
-from bot.store import Store, decisions, deployments, gates, leaves, policies, projects
+from bot.store import Store, decisions, deployments, gates, leaves, policies, projects, pulls
 
 ENVIRONMENT = "production"  # whose terms a change has to meet
 WAITED_SECONDS = 3600.0  # after which what should have come by itself is a person's business
@@ -80,7 +80,7 @@ class Gates:
         """A group may hold a pull request that we have not heard of yet."""
         if await self._store.read(deployments.standing, project.id, number) is None:
             pull = pull_of(await repository.pull(number), project.id)
-            await self._store.write(deployments.note_pull, project, pull, self._clock())
+            await self._store.write(pulls.note_pull, project, pull, self._clock())
 
     async def _open(self, repository: Repository, project: Project, sha: str) -> Gate:
         before = await self._store.read(gates.gate, project.id, sha)

@@ -13,9 +13,8 @@ from sqlmodel import Session, col, select
 
 from bot import errands
 from bot.audit import Entry
-from bot.errands import look
 from bot.models import Build, Deployment, Project, PullRequest, Route, State
-from bot.store import audit, deliveries, gates, projects, retention
+from bot.store import audit, deliveries, gates, retention
 from bot.store.rows import set_route
 
 SERVING = (State.LIVE, State.ASLEEP)
@@ -31,53 +30,6 @@ class Standing:
     pull: PullRequest
     newest: Deployment | None
     serving: Deployment | None
-
-
-def note_pull(session: Session, project: Project, pull: PullRequest, now: float) -> tuple[Project, PullRequest]:
-    """Keep what GitHub says of a pull request, unless we know something newer; what we hold is returned."""
-    kept = projects.note_project(session, project, now)
-    row = session.get(PullRequest, (pull.project_id, pull.number))
-    if row is None:
-        pull.opened_at = now
-        pull.changes = 1
-        session.add(pull)
-        return kept, pull
-    row.pusher_id = pull.pusher_id or row.pusher_id
-    if not pull.updated_at or pull.updated_at >= row.updated_at:
-        if pull.updated_at == row.updated_at and any(_differs(row, pull, each) for each in _SHOWN):
-            _look_again(session, pull, now)
-        if any(_differs(row, pull, each) for each in _JUDGED):
-            told = f"{pull.number}:{pull.head_sha}:{pull.state}:{pull.updated_at}"
-            gone = row.state == "open" and pull.state != "merged" and any(_differs(row, pull, each) for each in _SHOWN)
-            ask = gates.left if gone else gates.ask_known  # what had the old one must end
-            ask(session, row.project_id, row.head_sha, told, now)
-        for field in _FROM_GITHUB:
-            if _differs(row, pull, field):
-                setattr(row, field, getattr(pull, field))
-                row.changes += field in _SHOWN
-        if row.state == "open":
-            row.closed_at, row.receipt = None, None
-    session.add(row)
-    return kept, row
-
-
-def _differs(row: PullRequest, pull: PullRequest, field: str) -> bool:
-    return bool(getattr(row, field) != getattr(pull, field))
-
-
-_FROM_GITHUB = (
-    *("title", "state", "draft", "fork", "head_sha", "head_ref", "base_ref"),
-    *("author_id", "author", "author_is_bot", "updated_at"),
-)
-_SHOWN = ("state", "head_sha")
-_JUDGED = ("state", "head_sha", "draft", "base_ref")  # what the verdict at a head turns on
-
-
-def _look_again(session: Session, pull: PullRequest, now: float) -> None:
-    """Two states within one second of GitHub's clock: only GitHub can say which is the later one."""
-    reason = f"{pull.head_sha}:{pull.state}:{pull.updated_at}"
-    one = look(pull.project_id, pull.number, reason, pull.updated_at)
-    deliveries.send(session, one, now, run_at=now + deliveries.LAG)
 
 
 def standing(session: Session, project_id: int, number: int) -> Standing | None:

@@ -21,7 +21,7 @@ from bot.previews import Previews
 from bot.releases import Releases
 from bot.service import Service
 from bot.settings import Settings
-from bot.store import Store, deliveries, deployments
+from bot.store import Store, deliveries, deployments, pulls
 from bot.sweeper import Sweeper
 from runners.base import Artifact, Instance, Launch, Log, Plan, RunnerError, Target
 from runners.base.logs import FileLog
@@ -385,7 +385,7 @@ async def test_a_delivery_of_the_second_that_the_books_know_is_asked_about(stage
     told = payload("synchronize", OTHER)
 
     def note(session: Session) -> None:
-        deployments.note_pull(session, project_of(told), pull_of(told["pull_request"], 1), NOW)
+        pulls.note_pull(session, project_of(told), pull_of(told["pull_request"], 1), NOW)
 
     await stage.store.write(note)
     await stage.store.write(note)

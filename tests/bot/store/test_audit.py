@@ -20,7 +20,7 @@ from bot.audit import Checkpoint, Entry, Line, Problem, public_key, read_anchor,
 from bot.deliveries import Order
 from bot.errors import Misconfigured
 from bot.models import AuditEntry, Deployment, Project, PullRequest, State
-from bot.store import Store, audit, deliveries, deployments, engine, migrate, projects
+from bot.store import Store, audit, deliveries, deployments, engine, migrate, projects, pulls
 from bot.store.anchor import EVERY_LINES, EVERY_SECONDS, Anchor, key_of
 
 NOW = 1_800_000_000.0
@@ -297,7 +297,7 @@ class TestPreviews:
     async def _begun(self, store: Store, guid: str, sha: str) -> Deployment:
         project = Project(id=1, installation_id=5, owner="acme", name="app")
         pull = PullRequest(project_id=1, number=2, head_sha=sha)
-        _, kept = await store.write(deployments.note_pull, project, pull, NOW)
+        _, kept = await store.write(pulls.note_pull, project, pull, NOW)
         return await store.write(deployments.begin, guid, kept, sha, NOW)
 
     async def _entries(self, store: Store) -> list[dict[str, object]]:

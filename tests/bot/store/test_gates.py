@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import Session, col, select
 
 from bot.models import Delivery, Gate, Leave, Project, PullRequest, Work
-from bot.store import Store, deployments, gates
+from bot.store import Store, gates, pulls
 
 SHA, NEXT, BASE = "a" * 40, "b" * 40, "c" * 40
 NOW = 1_800_000_000.0
@@ -45,7 +45,7 @@ def pull(**changes: str) -> PullRequest:
 
 async def note(books: Store, one: PullRequest) -> None:
     project = Project(id=1, installation_id=7, owner="acme", name="shop")
-    await books.write(deployments.note_pull, project, one, NOW)
+    await books.write(pulls.note_pull, project, one, NOW)
 
 
 async def conclusion(books: Store, sha: str = SHA) -> str | None:
