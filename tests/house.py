@@ -83,7 +83,7 @@ class Judge:
         return await handler(request)
 
 
-SAID = "said"  # a request's body, for `Trouble`
+SAID = web.RequestKey("said", bytes)  # a request's body, for `Trouble`
 HANG_UP = 444  # as a status of `Trouble.instead`: no answer at all
 
 

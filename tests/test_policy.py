@@ -22,6 +22,7 @@ from bot.policy.terms import Effective
 from bot.service import Service
 from bot.store import audit, decisions, policies, projects
 from tests.house import PAGE, House, eventually, house, stage
+from tests.talk import refused
 
 CHECK = "slipway/policy"
 FILE = ".slipway.yml"
@@ -553,3 +554,15 @@ async def test_the_past_is_played_again(home: House) -> None:
     (check,) = await checks(home, number)
 
     assert "would have been the same" in check.text
+
+
+async def test_a_policy_that_never_runs_forks_is_asked_in_vain(home: House) -> None:
+    """P21: not even by command."""
+    text = "environments: {preview: {forks: never}}\n"
+    await home.github.branch_commit(home.repo, "main", {".slipway.yml": text}, "Policy", author="bob")
+    fork = (await home.github.fork(home.repo, "eve")).full_name
+    sha = await home.github.branch_commit(fork, "gift", {"index.html": "<h1>gift</h1>"}, "Take it", author="eve")
+    number = await home.github.open_pull(fork, "gift", "main", "Free gift", "", "eve", fork_of=home.repo)
+    await home.says(number, "was not run")
+
+    assert (await refused(home, number, f"/preview {sha}", "bob"))["reason_code"] == "fork"

@@ -208,6 +208,24 @@ async def test_a_release_that_turns_bad_is_rolled_back_by_itself(home: House) ->
     assert home.twin(second)["reason_code"] == "rolled_back"
 
 
+async def test_a_failing_release_is_left_to_people_where_the_policy_says_so(home: House) -> None:
+    text = "environments: {production: {auto_rollback: {on: []}}}\n"
+    await home.github.branch_commit(home.repo, "main", {".slipway.yml": text}, "Policy", author="mia")
+    watched(home, Watch(interval=0.1, fail_after=3, min_samples=1, window=0.5))
+    await promote(home, await proposed(home, says("one")))
+    await stage(home, Stage.VERIFIED)
+    watched(home, Watch(interval=0.2, fail_after=3, min_samples=5, window=60))
+    second = await proposed(home, says("two", SOUR), "other")
+    assert (await promote(home, second)).done
+    bad = (await books(home))[1][-1]
+
+    (home.settings.home / "instances" / bad.id / "app" / "sour").touch()
+    await home.says(second, "rolls nothing back by itself")
+
+    env, rows = await books(home)
+    assert (env.hold_by, rows[-1].id, rows[-1].state) == ("slipway", bad.id, Stage.FAILED)
+
+
 async def test_failed_rollback_pages_and_never_loops(home: House) -> None:
     """P31: what was rolled back to fails too: a person is called, nothing more is tried."""
     first = await proposed(home, says("one", SOUR))

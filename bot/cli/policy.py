@@ -39,6 +39,7 @@ def _schema(_args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     from bot.policy.compare import compare
+    from bot.policy.fields import not_yet
     from bot.policy.load import Invalid, load
     from bot.policy.merge import Layer, merge
     from bot.policy.terms import Effective
@@ -51,7 +52,10 @@ def _check(args: argparse.Namespace) -> int:
         return _faults(path, error, as_json=args.json)
     changes = compare(Effective(), effective)
     if args.json:
-        told = [{"path": one.path, "way": one.way, "default": one.before, "is": one.after} for one in changes]
+        told = [
+            {"path": one.path, "way": one.way, "default": one.before, "is": one.after, "not_yet": not_yet(one.path)}
+            for one in changes
+        ]
         print(json.dumps({"file": str(path), "ok": True, "digest": effective.digest, "changes": told}, indent=2))
     elif text is None:
         print(f"There is no {path}: the defaults hold. docs/policy.md says what they are.")
@@ -94,6 +98,8 @@ def _print(path: Path, changes: tuple[Difference, ...]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from bot.policy.fields import not_yet
+
     print(f"{path} is a policy{'' if changes else '; it says what holds without it'}.")
     if not changes:
         return
@@ -102,6 +108,9 @@ def _print(path: Path, changes: tuple[Difference, ...]) -> None:
         table.add_column(column, overflow="fold")
     for change in changes:
         # As text: a policy is somebody's file, neither our markup nor a word to the terminal.
-        cells = (change.path, change.before, change.after, "" if change.way == "other" else change.way)
+        way = "not yet" if not_yet(change.path) else "" if change.way == "other" else change.way
+        cells = (change.path, change.before, change.after, way)
         table.add_row(*(Text(cell) for cell in cells))
     Console().print(table)
+    if any(not_yet(change.path) for change in changes):
+        print('"not yet": kept and compared, but this version does not act on it; docs/policy.md lists these fields.')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import functools
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -37,6 +38,19 @@ def shown(name: str) -> str:
 
 def meet_of(field: FieldInfo) -> Meet | None:
     return next((found for found in field.metadata if isinstance(found, Meet)), None)
+
+
+# What a policy may say and this version does not act on yet.  `slipway policy check` and docs/policy.md tell it.
+NOT_YET = (
+    *("environments.*.health.expect", "environments.*.health.timeout", "environments.*.health.warmup"),
+    *("environments.*.health.no_data", "environments.*.auto_rollback.errors", "environments.*.auto_rollback.hold"),
+    *("environments.*.auto_rollback.migrations", "environments.*.retention.*", "agents.may.override", "isolation.*"),
+)
+
+
+def not_yet(path: str) -> bool:
+    """Whether what a policy says there has no effect yet."""
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in NOT_YET)
 
 
 @functools.cache

@@ -12,9 +12,11 @@ from bot.policy import ROLLBACK
 from bot.releases.ask import Actor, Ask, Outcome, refused
 from bot.releases.ground import LEASE_SECONDS, NO_WORDS, Ground, entry
 from bot.releases.schema import destructive, guard, told
+from bot.releases.verdict import left_to_people
 from bot.store import environments, releases
 from runners.base import Artifact, Instance, StartFailed
 
+HOUR = 3600.0
 SLIPWAY = Actor(0, "slipway", "bot", "clock")
 
 
@@ -74,6 +76,11 @@ class Rollback:
         if target is None:
             return refused("nothing_verified", "There is no earlier release to go back to.")
         now = self._ground.clock()
+        auto = (await self._ground.policies.held(project)).effective.terms(current.environment).auto_rollback
+        lately = await self._store.read(environments.went_back, project.id, current.environment, now - HOUR)
+        words = left_to_people(auto, now - (current.live_at or now), lately)
+        if words is not None:
+            return refused("left_to_people", words, f"/rollback {current.environment}")
         guid, reason = f"rollback:{current.id}", str(failure.get("message", ""))
         ask = Ask(project, current.number, current.environment, None, reason, SLIPWAY, guid, now)
         no = guard(ask, current, target)

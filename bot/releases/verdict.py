@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.models import Stage
+from bot.policy.terms import AutoRollback
 from runners.base import Traffic
 
 OK = "ok"
@@ -179,3 +180,16 @@ def _worse(watch: Watch, each: _Compared) -> bool:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f}".removesuffix(".0") + " %"
+
+
+def left_to_people(auto: AutoRollback, age: float, lately: int) -> str | None:
+    """Why the policy does not let a failed release be rolled back by itself; None: it does.
+
+    `age`: seconds since it serves; `lately`: automatic rollbacks there within the hour."""
+    if "failed" not in auto.on:
+        return "The policy rolls nothing back by itself."
+    if auto.max_age is not None and age > auto.max_age:
+        return f"It failed more than {auto.max_age} s after it was released; the policy leaves that to people."
+    if auto.max_per_hour is not None and lately >= auto.max_per_hour:
+        return f"The policy lets {auto.max_per_hour} be rolled back by themselves within an hour, and {lately} were."
+    return None

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Collection
 from typing import Any, Literal
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, func, select
 
 from bot.audit import Entry
 from bot.models import Environment, PullRequest, Release, Stage
@@ -145,3 +145,10 @@ def count_up(session: Session, project_id: int, number: int | None) -> None:
     if row is not None:
         row.changes += 1
         session.add(row)
+
+
+def went_back(session: Session, project_id: int, name: str, since: float) -> int:
+    """How often the watch has gone back there by itself since then."""
+    query = select(func.count()).select_from(Release).where(Release.project_id == project_id)
+    mine = query.where(Release.environment == name, Release.kind == "rollback", Release.actor_id == 0)
+    return session.exec(mine.where(col(Release.live_at) >= since)).one()

@@ -28,6 +28,9 @@ async def run(asked: Asked) -> Answer:
     if named and not pull.head_sha.startswith(named[0]):
         words = f"The head is {pull.head_sha[:7]} by now, not {named[0][:7]}."
         return refused("head_moved", words, f"/preview {pull.head_sha}")
+    if pull.fork and (await asked.service.policies.held(asked.project)).effective.preview.forks == "never":
+        words = "It comes from a fork, and the policy lets nothing of forks run (preview.forks: never)."
+        return refused("fork", words, "Push its commits to a branch of this repository, and open a pull request there.")
     if pull.fork:
         return _of_fork(asked, pull, named[0] if named else "")
     standing = await asked.service.store.read(deployments.standing, asked.project.id, pull.number)

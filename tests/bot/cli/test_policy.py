@@ -60,7 +60,13 @@ def test_check_for_machines(here: Path, capsys: pytest.CaptureFixture[str]) -> N
     good = json.loads(capsys.readouterr().out)
     assert (good["file"], good["ok"], len(good["digest"])) == ("good.yml", True, 64)
     assert good["changes"] == [
-        {"path": "environments.production.soak", "way": "tighter", "default": "0s", "is": "15m"},
+        {
+            "path": "environments.production.soak",
+            "way": "tighter",
+            "default": "0s",
+            "is": "15m",
+            "not_yet": False,
+        },
     ]
     assert run("check", "bad.yml", "--json") == 1
     bad = json.loads(capsys.readouterr().out)
