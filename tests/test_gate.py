@@ -99,6 +99,7 @@ async def test_the_author_of_a_change_does_not_approve_it_by_command(home: House
     await policy(home, "environments: {production: {approvals: {count: 1, strength: comment}}}\n")
     number = await home.propose({"index.html": "<h1>one</h1>"}, user="rita")
     sha = head(home, number)
+    await home.says(number, "is live")
     await home.github.comment(home.repo, number, "rita", "/approve production")
     await concludes(home, sha, "action_required")
 

@@ -313,8 +313,9 @@ async def test_a_pull_request_with_a_strange_field_harms_nobody(home: House) -> 
             pull = payload.get("pull_request")
             if isinstance(pull, dict) and field != "pull_request.number":
                 pull["number"] = 1000 + next(NUMBERS)  # a lane of its own, or one would replace the other
-                if field.startswith("repository."):  # what was told under one name is not changed under another
-                    pull["head"] = {**(pull.get("head") or {}), "sha": f"{next(NUMBERS):040x}"}
+                if field in ("repository.name", "repository.owner.login"):
+                    # What was told under one name is changed under another, as GitHub lets it: the judge can't know.
+                    payload["repository"]["id"] = 10_000_000 + next(NUMBERS)
         await send_all(home, "pull_request", field, payloads)
         if field.startswith(("pull_request.number", "pull_request.head", "pull_request.updated_at", "pull_request.st")):
             await send_all(home, "pull_request", field, [{**payload, "action": "labeled"} for payload in payloads])

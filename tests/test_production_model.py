@@ -373,6 +373,6 @@ def _books(session: Session) -> tuple[Environment | None, list[Release]]:
 
 
 World.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestWorld = World.TestCase

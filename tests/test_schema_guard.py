@@ -242,7 +242,7 @@ async def test_killed_after_the_command_began_it_runs_again_only_if_it_had_not_e
     number = await proposed(home, says("one", releasing(f"echo ran >> {note}")))
     asked, service = await ask(home, number), home.service
     assert service is not None
-    shown = await service.releases._promote._shown(asked, number)
+    shown = await service.releases._promote._judge.shown(asked, number)
     assert shown is not None
     await service.store.write(environments.take, asked.project.id, "production", asked.guid, time.time(), 60.0)
     begun = Release(

@@ -17,6 +17,7 @@ from bot.models import Build, Deployment, Project, PullRequest, Route, State
 from bot.store import audit, deliveries, gates, retention
 from bot.store.rows import set_route
 
+GATE_PATIENCE = 1.5  # seconds: of a head that is replaced within them nobody is told anything
 SERVING = (State.LIVE, State.ASLEEP)
 HOLDING = (State.LIVE, State.ASLEEP, State.REPLACED)  # may hold an instance and keep an artifact
 WORKING = (State.QUEUED, State.FETCHING, State.BUILDING, State.STARTING)
@@ -65,7 +66,7 @@ def begin(session: Session, guid: str, pull: PullRequest, sha: str, now: float) 
         )
         session.add(row)
         audit.of_preview(session, "preview.accepted", row, now, guid=guid)
-        gates.ask(session, row.project_id, sha, row.id, now)
+        gates.ask(session, row.project_id, sha, row.id, now, run_at=now + GATE_PATIENCE)
         deliveries.send(session, errands.policy(row.project_id, pull.number, guid), now)
     held = session.get_one(PullRequest, (pull.project_id, pull.number))
     held.displayed, held.changes = row.id, held.changes + 1

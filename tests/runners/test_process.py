@@ -17,7 +17,7 @@ from runners.base import Artifact, BuildFailed, Gone, Instance, Limits, Plan, Ru
 from runners.base.folders import Folders, remove
 from runners.isolation import Leader, marks, spawn
 from runners.ports import free_port
-from runners.process import ProcessRunner, notes
+from runners.process import ProcessRunner, notes, toolchain
 from runners.process.layers import attach
 from tests.runners.apps import HARD_CODED, HELLO, PYTHON, SERVER, SILENT, Lines, Yard, a_source, ask
 
@@ -83,6 +83,7 @@ class TestBuilding:
         assert "Docker" in refused.value.hint
 
     async def test_a_machine_without_node_says_so(self, yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+        toolchain._node.cache_clear()  # another test may have found it
         monkeypatch.setattr("shutil.which", lambda name: None)
 
         with pytest.raises(BuildFailed, match=r"needs Node\.js"):
