@@ -34,7 +34,7 @@ FRESH_SECONDS = 60.0  # what was asked so lately is not asked again
 AGAIN_SECONDS = 10.0  # the same when there was no answer
 PATIENCE_SECONDS = 5.0  # that a preview waits for GitHub before it goes on with what is kept
 FAULTS = 5  # of a file, in the words for people
-_UNPROCESSABLE = 422  # GitHub's answer when a token is to be narrowed to a repository that the app does not see
+_UNSEEN = (404, 422)  # what a token for a repository is refused with that the installation does not have
 _log = logging.getLogger(__name__)
 
 
@@ -192,7 +192,7 @@ class Policies:
         try:
             file = await place.repository.file(PATH)
         except GitHubRefused as error:
-            if place.name == "organization" and error.status == _UNPROCESSABLE:
+            if place.name == "organization" and error.status in _UNSEEN:
                 return Reading()  # the app does not see such a repository
             raise
         except NotAFile as error:

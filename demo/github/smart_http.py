@@ -16,6 +16,7 @@ from demo.github.records import Repo, Token
 from demo.github.rest import door
 from demo.github.rest.ask import Refused
 
+DRAIN_SECONDS = 5.0  # children of a git that was killed may hold its pipe for a moment
 SERVICES = ("git-upload-pack", "git-receive-pack")
 _CHUNK = 64 * 1024
 
@@ -97,7 +98,11 @@ class SmartHttp:
         finally:
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
+            process.stdin.close()
             await process.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    await process.stdout.read()  # asyncio lets go of a pipe that was read to its end
 
 
 def _challenge(words: str) -> web.HTTPUnauthorized:
