@@ -11,9 +11,11 @@ import pytest
 from aiohttp import web
 from sqlmodel import Session, select
 
+from bot.github import Repository
 from bot.messages.gate import GATE
-from bot.models import Delivery, Gate, Work
-from bot.store import gates
+from bot.models import Delivery, Gate, Project, Work
+from bot.reports.gate import Gates
+from bot.store import deployments, gates
 from tests.house import House, eventually, house
 from tests.test_gate import concludes, green, head, policy, runs
 
@@ -275,3 +277,42 @@ async def test_an_answer_that_got_lost_leaves_no_second_run(home: House) -> None
     await concludes(home, head(home, number), "action_required")
     assert lost() == 2
     assert all(one.status == "completed" for one in runs(home, head(home, number)))
+
+
+async def test_a_head_replaced_before_its_run_stood_in_the_books_is_not_left_pending(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, pushing = Gates._open, dict[str, asyncio.Task[str]]()
+    number = asyncio.get_running_loop().create_future()
+
+    async def push() -> str:
+        newer = await home.push({"index.html": "<h1>two</h1>"})
+        assert home.service is not None
+        project, read = home.github.hub.repo(home.repo).id, home.service.store.read
+
+        async def known() -> str | None:
+            standing = await read(deployments.standing, project, await number)
+            return newer if standing is not None and standing.pull.head_sha == newer else None
+
+        return await eventually(known)
+
+    async def late(self: Gates, repository: Repository, project: Project, sha: str) -> Gate:
+        if not pushing:
+            pushing["first"] = asyncio.create_task(push())
+        await asyncio.shield(pushing["first"])  # who is asked twice at once waits for the same push
+        return await opening(self, repository, project, sha)
+
+    monkeypatch.setattr(Gates, "_open", late)
+    number.set_result(await home.propose(PAGE))
+    old = head(home, await number)
+
+    async def replaced() -> str | None:
+        return await pushing["first"] if pushing else None
+
+    await concludes(home, await eventually(replaced), "action_required")
+
+    async def ended() -> bool | None:
+        return True if all(one.status == "completed" for one in runs(home, old)) else None
+
+    await eventually(ended, 15)  # sooner than the clock asks again
+    assert [one.conclusion for one in runs(home, old)] == ["cancelled"]

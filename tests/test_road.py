@@ -9,10 +9,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlmodel import col, select
 
+from bot.errands import look
+from bot.models import Delivery, State, Work
+from bot.store import deployments
 from tests.house import SERVER, House, eventually, house
 
 pytestmark = pytest.mark.slow
+DONE = col(Delivery.state) == Work.DONE
 DIES = """\
 import http.server, os
 http.server.BaseHTTPRequestHandler.do_POST = lambda self: os._exit(3)
@@ -272,6 +277,28 @@ async def test_an_expired_preview_is_gone_and_a_push_brings_it_back(home: House)
     assert (await home.visit(home.host(number))).status_code == 410
     await home.push({"app.py": SERVER["app.py"].replace("one", "two")})
     await home.shows(home.host(number), "hello two")
+
+
+async def test_a_late_look_does_not_bring_an_expired_preview_back_and_opening_it_again_does(home: House) -> None:
+    number = await home.propose(SERVER)
+    await home.says(number, "is live")
+    assert home.service is not None
+    store, project = home.service.store, home.github.hub.repo(home.repo).id
+    await home.service.previews.expire(home.twin(number)["deployment"])
+    await home.says(number, "removed after a long rest")
+
+    late = look(project, number, "late")
+    await home.service.send(late)
+
+    async def looked() -> str | None:
+        return await store.read(lambda s: s.exec(select(Delivery.guid).where(Delivery.guid == late.guid, DONE)).first())
+
+    await eventually(looked)
+    standing = await store.read(deployments.standing, project, number)
+    assert standing is not None and standing.newest is not None and standing.newest.state is State.REMOVED
+    await home.github.close_pull(home.repo, number)
+    await home.github.reopen(home.repo, number)
+    await home.shows(home.host(number), "hello one")
 
 
 async def test_an_instance_that_died_is_started_again_by_the_next_visitor(home: House) -> None:

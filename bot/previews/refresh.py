@@ -49,7 +49,7 @@ class Refresh:
         if pull.state != "open" or project.state != "active" or standing is None:
             return
         newest = standing.newest
-        if newest and newest.delivery != guid and newest.sha == pull.head_sha and not again and _settled(newest, now):
+        if newest and newest.delivery != guid and not again and _settled(newest, pull, now):
             return
         deployment = await self._store.write(deployments.begin, guid, pull, pull.head_sha, now)
         await self._deploy(project, pull, deployment, by_person=by_person)
@@ -255,9 +255,14 @@ class Refresh:
         return await self._sources.fetch(project.id, project.full_name, sha, token, ref=ref)
 
 
-def _settled(deployment: Deployment, now: float) -> bool:
-    """Its head has been dealt with; the same head again (a second event, the sweep) asks for nothing new."""
+def _settled(deployment: Deployment, pull: PullRequest, now: float) -> bool:
+    """The head has been dealt with; hearing of it again (a second event, the sweep) asks for nothing new."""
+    if deployment.sha != pull.head_sha:
+        return False
     again = (deployment.failure or {}).get("retry_at")
     if deployment.state is State.REFUSED and again is not None:
         return bool(now < again)
+    stopped = deployment.state is State.CANCELLED and deployment.failure is not None
+    if deployment.state is State.REMOVED or stopped:  # while it was open: only opening it again undoes that unasked
+        return deployment.ended_at is not None and deployment.ended_at > pull.opened_at
     return deployment.state in (State.LIVE, State.ASLEEP, State.FAILED, State.REFUSED)

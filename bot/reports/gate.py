@@ -64,6 +64,8 @@ class Gates:
         if not numbers and not grouped and (known is None or known.conclusion not in gates.OPEN):
             return  # nobody asks about it
         gate = await self._open(repository, project, sha)
+        # Whatever moves from now on asks for this run again; what moved before it stood in the books did not.
+        numbers, known = await self._store.read(_numbers, project_id, sha)
         if not numbers:
             await self._tell(repository, gate, unnamed(sha) if grouped else moved(sha))
             return

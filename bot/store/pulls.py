@@ -32,6 +32,8 @@ def _take_over(session: Session, row: PullRequest, pull: PullRequest, now: float
         _look_again(session, pull, now)
     if _differ(row, pull, _JUDGED):
         _end_verdict(session, row, pull, now)
+    if pull.state == "open" and row.state != "open":
+        row.opened_at = now
     for field in _FROM_GITHUB:
         if _differ(row, pull, (field,)):
             setattr(row, field, getattr(pull, field))

@@ -109,4 +109,8 @@ class DemoGitHub(Checks):
             sending.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await sending
+            for site in runner.sites:
+                await site.stop()
+            for _ in range(3):  # turns of the loop until who was let in last is known, and hung up on like the others
+                await asyncio.sleep(0)
             await runner.cleanup()
