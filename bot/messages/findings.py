@@ -19,6 +19,7 @@ _URL = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,5})?(?:/[A-Za-z
 
 
 def worst(found: Sequence[Finding]) -> str:
+    """The findings that count, the gravest first as they come."""
     head = "| | where | rule | what | how to mend | id |\n| --- | --- | --- | --- | --- | --- |"
     rows = (
         f"| {_SIGNS[one.severity]} {one.severity.word} | {_where(one)} | {_rule(one)} | {_said(one.message, 300)} "
@@ -29,6 +30,7 @@ def worst(found: Sequence[Finding]) -> str:
 
 
 def others(title: str, found: Sequence[Finding], last: str) -> str:
+    """Findings that do not count, folded.  `last`: the last column's name when it says why; else it says what."""
     if not found:
         return ""
     head = f"| | where | rule | {last or 'what'} | id |\n| --- | --- | --- | --- | --- |"
@@ -41,12 +43,14 @@ def others(title: str, found: Sequence[Finding], last: str) -> str:
 
 
 def missing(faults: Sequence[Ran]) -> str:
+    """The scanners that were needed and gave no report."""
     head = "| no report of | why |\n| --- | --- |"
     rows = (f"| {code(plain(one.tool, 60))} | {_said(one.fault or '', 300)} |" for one in faults[:LESSER])
     return _table(head, rows, len(faults), 5_000) if faults else ""
 
 
 def turns(ran: Sequence[Ran]) -> str:
+    """All scanners, folded: which version looked, for how long, and what kept the others from it."""
     if not ran:
         return ""
     head = "| scanner | version | took | |\n| --- | --- | ---: | --- |"
@@ -83,7 +87,7 @@ def _folded(title: str, body: str) -> str:
 
 
 def _where(one: Finding) -> str:
-    path, lined = plain(one.path, 400), f":{one.line}" if one.line > 0 else ""
+    path, lined = plain(one.path[-400:], 400), f":{one.line}" if one.line > 0 else ""
     short = path if len(path) <= 120 else f"…{path[-119:]}"
     seen = f" in commit {code(plain(one.commit, 64)[:7])}, gone since" if one.commit else ""
     return f"{code(f'{short}{lined}')}{seen}"
@@ -104,5 +108,6 @@ def plain(text: str, most: int) -> str:
 
 
 def spot(one: Finding) -> str:
+    """Where it is, as plain text."""
     lined = f" line {one.line}" if one.line > 0 else ""
     return f"{plain(one.path, 100)}{lined}{f' (commit {one.commit[:7]})' if one.commit else ''}"

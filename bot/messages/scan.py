@@ -41,7 +41,7 @@ class Limits:
     high: int | None = 0
     medium: int | None = None
     low: int | None = None
-    secrets: int | None = None
+    secrets: int | None = 0
     malware: int | None = 0
 
 
@@ -79,15 +79,21 @@ def reason_code(report: Report | None, limits: Limits) -> str | None:
     return "scan_unknown" if report.faults else None
 
 
-def opened(sha: str) -> Check:
+def going(sha: str) -> Check:
     """A run that has only begun."""
-    return Check("in_progress", None, f"Scanning {sha[:7]}", "What is new against the merge base is looked at.")
+    return Check("in_progress", None, f"Scanning {sha[:7]}", "What is new against the merge base is looked for.")
 
 
-def check(report: Report | None, limits: Limits, sha: str, why: str = "") -> Check:
-    """It always ends, in success, failure or action_required.  `why` there is no report, when there is none."""
+def left(sha: str) -> Check:
+    """The run of a commit that nothing has for its head any more."""
+    words = f"{code(sha[:7])} is not the head any more, so nobody scans it to the end."
+    return Check("completed", "cancelled", f"{sha[:7]} is no head any more", words)
+
+
+def check(report: Report | None, limits: Limits, sha: str, fault: str | None = None) -> Check:
+    """It always ends, in success, failure or action_required.  `fault`: why there is no report, when there is none."""
     if report is None:
-        return _unscanned(sha, why or "the scan gave no report")
+        return _unscanned(sha, fault or "the scan gave no report")
     broken = over(report, limits)
     conclusion: Literal["success", "failure", "action_required"] = "success"
     if broken or report.faults:
@@ -95,6 +101,13 @@ def check(report: Report | None, limits: Limits, sha: str, why: str = "") -> Che
     first = next(iter(batches(report)), [])
     text = _check_twin(report, limits, sha, conclusion, broken)
     return Check("completed", conclusion, _title(report), _summary(report, broken, sha), text, tuple(first))
+
+
+def checks(report: Report | None, limits: Limits, sha: str, fault: str | None = None) -> list[Check]:
+    """The same several times, each with the next annotations: GitHub appends them."""
+    said = check(report, limits, sha, fault)
+    more = batches(report)[1:] if report is not None else []
+    return [said, *(dataclasses.replace(said, annotations=tuple(batch)) for batch in more)]
 
 
 def batches(report: Report) -> list[list[Mapping[str, Any]]]:
@@ -141,7 +154,7 @@ def told_secret(report: Report) -> dict[str, Any] | None:
     )
     hint = (
         "Rotate it where it was issued, then take it out and push; "
-        f"a maintainer who knows that it is none, or rotated, comments /ack {first.id}."
+        f"a maintainer who knows that it is none, or rotated, comments /ack {first.id} and then /redeploy."
     )
     return {
         "reason_code": "secret_found",
