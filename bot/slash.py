@@ -34,6 +34,7 @@ VERBS: Mapping[str, Mapping[str, bool]] = MappingProxyType(
         "revoke": _REASON,
         "approve": {},
         "ack": {},
+        "ignore": {**_REASON, "until": True},
         "override": {**_REASON, "for": True},
         "hold": _REASON,
         "unhold": _REASON,

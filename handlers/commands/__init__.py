@@ -10,6 +10,7 @@ from handlers.commands import (
     freeze,
     help,  # noqa: A004  (the command's name)
     hold,
+    ignore,
     keep,
     lock,
     logs,
@@ -42,6 +43,7 @@ COMMANDS: dict[str, Spoken] = {
     "promote": promote,
     "approve": approve,
     "ack": ack,
+    "ignore": ignore,
     "override": override,
     "rollback": rollback,
     "revoke": revoke,
