@@ -228,7 +228,7 @@ def _title(report: Report) -> str:
 def _summary(report: Report, broken: Sequence[Over], sha: str) -> str:
     parts = [
         _meaning(report, broken, sha),
-        _next(report, broken),
+        _next(report, broken, sha),
         _limits(broken),
         worst(report.counted()),
         others("Asks to be ignored, without the right to", report.asks, ""),
@@ -251,7 +251,7 @@ def _meaning(report: Report, broken: Sequence[Over], sha: str) -> str:
     return f"{at} brings nothing that a scanner objects to."
 
 
-def _next(report: Report, broken: Sequence[Over]) -> str:
+def _next(report: Report, broken: Sequence[Over], sha: str) -> str:
     found = report.counted()
     if not broken or not found:
         return _AGAIN if report.faults else ""
@@ -260,7 +260,7 @@ def _next(report: Report, broken: Sequence[Over]) -> str:
     if leaked is not None:
         steps = ["rotate the secret where it was issued (it stays in git's history), take it out, and push"]
     one = leaked or found[0]
-    steps.append(f"a maintainer who has looked comments {code(f'/ack {one.id}')}")
+    steps.append(f"a maintainer who has looked comments {code(f'/ack {one.id} {sha[:7]}')}")
     steps.append(f"for longer, somebody comments {code(f'/ignore {one.id} --until=YYYY-MM-DD --reason=words')}")
     return f"**Next:** {'; or '.join(steps)}."
 
