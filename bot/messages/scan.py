@@ -138,8 +138,8 @@ def twin(report: Report) -> dict[str, Any]:
     }
 
 
-def told_secret(report: Report) -> dict[str, Any] | None:
-    """Why a preview is not started: a deployment's `failure`.  None: no critical secret is new in it.
+def told_secret(report: Report, sha: str = "") -> dict[str, Any] | None:
+    """Why a preview is not started: a deployment's `failure`.  None: no critical secret is new in it.  `sha`: the head.
 
     The message begins with what fits into a check's title.  Never the secret, only where it stands."""
     leaked = [one for one in _secrets(report) if one.severity is Severity.CRITICAL]
@@ -152,9 +152,10 @@ def told_secret(report: Report) -> dict[str, Any] | None:
         f"Not started: {rule} is a secret in {where}{others}. "
         "It is in git's history, so everybody who can read the repository has it: removing the line does not help."
     )
+    ack = f"/ack {first.id} {sha[:7]}".rstrip()
     hint = (
         "Rotate it where it was issued, then take it out and push; "
-        f"a maintainer who knows that it is none, or rotated, comments /ack {first.id} and then /redeploy."
+        f"a maintainer who knows that it is none, or rotated, comments {ack} and then /redeploy."
     )
     return {
         "reason_code": "secret_found",
