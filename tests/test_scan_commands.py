@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlmodel import Session, select
@@ -32,7 +33,7 @@ def key(home: House, number: int) -> scans.Key:
     return home.github.hub.repo(home.repo).id, number, str(home.github.hub.pull(home.repo, number).head_sha)
 
 
-async def scanned(home: House, **words: object) -> int:
+async def scanned(home: House, **words: Any) -> int:
     """A live pull request whose head has these findings."""
     await staff(home)
     number = await live(home, **words)
