@@ -8,9 +8,11 @@ import uuid
 from pathlib import Path
 from typing import Literal
 
-from runners.base import Runner, Unavailable
+from runners.base import Runner, RunnerError, Unavailable
+from runners.base.box import Box
 from runners.base.folders import Folders
 from runners.process import ProcessRunner
+from runners.process.box import ProcessBox
 
 _log = logging.getLogger(__name__)
 
@@ -61,3 +63,27 @@ def home_id(home: Path) -> str:
         fresh.write_text(uuid.uuid4().hex[:12])
         fresh.replace(path)
     return path.read_text().strip()
+
+
+async def box(
+    kind: Literal["auto", "docker", "process"],
+    home: Path,
+    *,
+    image_python: str | None = None,
+    image_node: str | None = None,
+) -> Box:
+    """Where scanners run: locked containers when an engine with a base image sees our files, else plain processes.
+
+    Never raises: without a better place, limits hold them, and the box's name says so."""
+    if kind == "process":
+        return ProcessBox()
+    from runners.docker.locked import DockerBox  # 0.1 s to import
+
+    docker = DockerBox(await asyncio.to_thread(home_id, home), image_python=image_python, image_node=image_node)
+    try:
+        await docker.ready(home)
+    except RunnerError as error:
+        await docker.close()
+        _log.info("scanners run as plain processes: %s", error)
+        return ProcessBox()
+    return docker

@@ -53,25 +53,10 @@ _OURS = "pip install 'slipway[scan]'"
 _JS = "pip install 'slipway[scan-js]'"
 _SCRIPTS = (".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".mts", ".cts", ".vue")
 _LOCKS = frozenset(
-    [
-        "package-lock.json",
-        "npm-shrinkwrap.json",
-        "yarn.lock",
-        "pnpm-lock.yaml",
-        "bun.lock",
-        "uv.lock",
-        "poetry.lock",
-        "Pipfile.lock",
-        "pdm.lock",
-        "Cargo.lock",
-        "composer.lock",
-        "Gemfile.lock",
-        "go.sum",
-        "deno.lock",
-    ]
-)
+    ("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "deno.lock", "uv.lock")
+) | {"poetry.lock", "Pipfile.lock", "pdm.lock", "Cargo.lock", "composer.lock", "Gemfile.lock", "go.sum"}
 _VENDORED = frozenset(
-    ["node_modules", "bower_components", "vendor", "third_party", "site-packages", ".yarn", ".venv", "venv"]
+    ["node_modules", "bower_components", ".yarn", "vendor", "third_party", "site-packages", ".venv", "venv"]
 )
 _TESTS = frozenset(["test", "tests", "__tests__", "__mocks__", "spec", "specs", "cypress", "e2e"])
 _TEST_FILE = re.compile(r"\.(test|spec|cy|e2e|stories)\.\w+$")

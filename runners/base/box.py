@@ -24,7 +24,9 @@ class Ended:
 class Box(Protocol):
     """No network, nothing of our environment, only `cache` may be written and stays."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is, for people."""
 
     async def run(
         self,

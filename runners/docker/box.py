@@ -29,6 +29,9 @@ class Box:
     user: str | None = None  # None: the image's own
     capabilities: Sequence[str] = ()  # all others are dropped
     memory_tmp: bool = True  # /tmp in memory, which counts against the limit; builds want a larger one on disk
+    network: str | None = None  # None: our own; "none": no other than itself
+    read_only: bool = False  # all but /tmp and what is mounted to be written
+    logged: bool = True  # the engine keeps what it prints
     publish: int | None = None  # a port to publish on 127.0.0.1, where container addresses can't be reached
 
     def options(self, client: Any, *, network: str, labels: Mapping[str, str], processors: int) -> dict[str, Any]:
@@ -43,7 +46,7 @@ class Box:
             "user": self.user,
             "labels": dict(labels),
             "ports": [self.publish] if self.publish else None,
-            "host_config": client.create_host_config(**self._host(network, processors)),
+            "host_config": client.create_host_config(**self._host(self.network or network, processors)),
         }
 
     def _host(self, network: str, processors: int) -> dict[str, Any]:
@@ -64,8 +67,11 @@ class Box:
             "pids_limit": limits.pids,
             "ulimits": [Ulimit(name="nofile", soft=limits.files, hard=limits.files)],
             "log_config": LogConfig(type="json-file", config={"max-size": "4m", "max-file": "2"}),
+            "read_only": self.read_only,
             "restart_policy": {"Name": "no"},
         }
+        if not self.logged:
+            host["log_config"] = LogConfig(type="none")
         if self.memory_tmp:
             host["tmpfs"] = {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={limits.memory // 4}"}  # noqa: S108
         if self.publish:

@@ -1,0 +1,166 @@
+"""A locked container for one tool: no network, nothing to write but its cache, nobody's rights, no way out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runners.base import Limits, Log, Plan, Unavailable
+from runners.base.box import TAIL, Ended, tail, too_long, too_much
+from runners.docker.box import Box
+from runners.docker.engine import Engine
+from runners.docker.images import Images
+from runners.docker.mounts import bind
+from runners.isolation import to_end
+
+_log = logging.getLogger(__name__)
+
+_LIMITS = Limits(memory=1500 * 1024 * 1024, cpus=2.0, pids=256, files=4096)
+_CLOSED = Path("/root")  # nobody may pass it in any image
+
+
+class DockerBox:
+    """Runs tools in containers of their own.  The tools are this machine's; the image lends the C library."""
+
+    name = "docker"
+
+    def __init__(self, home_id: str, *, image_python: str | None = None, image_node: str | None = None) -> None:
+        self._engine = Engine(home_id)
+        self._images = Images(self._engine, image_python, image_node)
+        self._image: str | None = None
+
+    async def ready(self, home: Path) -> None:
+        """Raise Unavailable when there is no engine, no image, or it does not see our files: then it is remote."""
+        await self._engine.call("ping")
+        await self._images.any_base()
+        folder = await asyncio.to_thread(_marked, home)
+        try:
+            ended = await self.run(
+                ["/bin/cat", str(folder / "mark")], folder=folder, readable=(), cache=None, env={}, seconds=30, most=100
+            )
+            if ended.output != b"seen":
+                raise Unavailable("the Docker engine does not see this machine's files")
+        finally:
+            await to_end(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        folder: Path,
+        readable: Sequence[Path],
+        cache: Path | None,
+        env: Mapping[str, str],
+        seconds: float,
+        most: int,
+    ) -> Ended:
+        if cache is not None:
+            await asyncio.to_thread(cache.mkdir, 0o755, True, True)
+            await self._engine.give(cache)
+        box = await self._box(argv, folder, readable, cache, env)
+        started = time.monotonic()
+        try:
+            await to_end(self._engine.create(box))
+            stream = await self._engine.call("attach", box.name, stdout=True, stderr=True, stream=True, demux=True)
+            reading = asyncio.ensure_future(self._engine.stream(_take, stream, most))
+            try:
+                await to_end(self._engine.start(box.name))
+                await asyncio.wait([reading], timeout=seconds)
+                alone = reading.done() and reading.result()[0] is not None
+                code = int((await self._engine.call("wait", box.name, timeout=30))["StatusCode"]) if alone else None
+            finally:
+                await to_end(self._engine.remove(box.name))  # which ends the stream, too
+            late = not reading.done()
+            printed, complained = await reading
+        finally:
+            await to_end(self._engine.remove(box.name))
+        why = too_much(most) if printed is None else too_long(seconds) if late or code is None else None
+        took = time.monotonic() - started
+        return Ended(None if why else code, b"" if why or printed is None else printed, tail(complained), took, why)
+
+    async def close(self) -> None:
+        """Let go of the engine."""
+        await self._engine.close()
+
+    async def _box(
+        self, argv: Sequence[str], folder: Path, readable: Sequence[Path], cache: Path | None, env: Mapping[str, str]
+    ) -> Box:
+        name = self._engine.new_name("scan")
+        mounts = [bind(each, str(each)) for each in _distinct([folder, *readable])]
+        if cache is not None:
+            mounts.append(bind(cache, str(cache), read_only=False))
+        return Box(
+            name=f"{self._engine.prefix}-{name}",
+            kind="scan",
+            deployment=name,
+            image=await self._base(),
+            limits=_LIMITS,
+            entrypoint=[argv[0]],
+            command=list(argv[1:]),
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8", **env},  # noqa: S108
+            mounts=[*_passages(mounts), *mounts],
+            folder=str(folder),
+            user=await self._engine.user(),
+            network="none",
+            read_only=True,
+            logged=False,
+        )
+
+    async def _base(self) -> str:
+        if self._image is None:
+            self._image = await self._images.base_id(Plan(language="python", kind="server"), _Quiet())
+        return self._image
+
+
+class _Quiet(Log):
+    def write(self, text: str) -> None:
+        """Nobody reads it."""
+
+
+def _take(stream: Iterable[tuple[bytes | None, bytes | None]], most: int) -> tuple[bytes | None, bytes]:
+    """What it printed (None: too much) and the end of what it complained of.  Blocks until it ends."""
+    printed, complained = bytearray(), bytearray()
+    try:
+        for out, err in stream:
+            printed += out or b""
+            complained += err or b""
+            del complained[: -4 * TAIL]
+            if len(printed) > most:
+                return None, bytes(complained)
+    except (OSError, ValueError) as error:  # the container was removed under it
+        _log.debug("output ended: %s", error)
+    return bytes(printed), bytes(complained)
+
+
+def _distinct(folders: Sequence[Path]) -> list[Path]:
+    """Each once, and none that lies in another."""
+    chosen: list[Path] = []
+    for folder in sorted(set(folders), key=lambda each: len(each.parts)):
+        if not any(folder.is_relative_to(other) for other in chosen):
+            chosen.append(folder)
+    return chosen
+
+
+def _passages(mounts: Sequence[Any]) -> list[Any]:
+    """What lies below a folder that nobody may pass is reached through an empty one that everybody may."""
+    from docker.types import Mount
+
+    if not any(Path(mount["Target"]).is_relative_to(_CLOSED) for mount in mounts):
+        return []
+    return [Mount(target=str(_CLOSED), source=None, type="tmpfs", tmpfs_size=64 * 1024, tmpfs_mode=0o755)]
+
+
+def _marked(home: Path) -> Path:
+    """A folder with a file in it that everybody may read."""
+    folder = Path(tempfile.mkdtemp(dir=home)).resolve()
+    folder.chmod(0o755)
+    mark = folder / "mark"
+    mark.write_text("seen")
+    mark.chmod(0o644)
+    return folder
