@@ -16,12 +16,13 @@ import secrets
 import shutil
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.errors import GitHubDown, SourceUnavailable
-from bot.sources import trees
+from bot.sources import changes, plain, trees
+from bot.sources.changes import Change
 from bot.sources.git import Git, GitFailed
 from bot.sources.notes import listing, notes_on
 
@@ -115,6 +116,34 @@ class Sources:
                 await asyncio.gather(holding, trees.write(self._git, mirror, tree, seen.files, folder))
             self._held.add((project_id, sha))
             return folder / tree
+
+    async def change(
+        self, project_id: int, full_name: str, base: str | None, head: str, token: str | None, commits: int | None
+    ) -> Change:
+        """What a pull request changes.  `base` is its target's tip or the merge base, None when there is none;
+        `commits` is how many GitHub says it has.
+
+        Raises SourceUnavailable and GitHubDown like fetch; a base that the server has no more only makes it not whole.
+        """
+        url, _ = self._url(full_name, head, None), self._url(full_name, base or head, None)
+        async with self._fetching.setdefault(project_id, asyncio.Lock()), self._sweeping_again(project_id):
+            mirror = await self._mirror(project_id)
+            span = await changes.reach(self._git, mirror, base, head, commits)
+            if not span.settled:
+                await self._pause_history(project_id)
+                try:
+                    here, known = await self._here(mirror, head)
+                    if not here:
+                        await self._bring(mirror, url, head, token, None, afresh=not known)
+                    ask = functools.partial(self._had, mirror, url, token)
+                    span = await changes.deepen(self._git, mirror, ask, base, head, commits, LATEST)
+                finally:
+                    self._resume_history(project_id, mirror, url, token)
+            return await changes.read(self._git, mirror, span, head)
+
+    async def lay_out(self, project_id: int, files: Sequence[tuple[str, str]], folder: Path) -> None:
+        """Write (path, blob) of a change as plain files below a folder.  All of them, or SourceUnavailable."""
+        await plain.lay_out(self._git, self._at(project_id), files, folder)
 
     async def forget(self, project_id: int, sha: str) -> None:
         """Let go of a commit, and of its files when no other commit has the same."""
@@ -222,6 +251,16 @@ class Sources:
             raise _meaning(failure, url) from failure
         if await self._tree_of(mirror, sha) is None:
             raise SourceUnavailable(f"Commit {sha[:7]} is not there any more: {ref} has moved on. Push again.")
+
+    async def _had(self, mirror: Path, url: str, token: str | None, options: Sequence[str], refspec: str) -> bool:
+        """Fetch; False when the server has it not."""
+        try:
+            await self._ask(mirror, url, token, *options, refspec=refspec)
+        except GitFailed as failure:
+            if _says(failure, GONE):
+                return False
+            raise _meaning(failure, url) from failure
+        return True
 
     async def _ask(self, mirror: Path, url: str, token: str | None, *options: str, refspec: str) -> None:
         ask = functools.partial(
