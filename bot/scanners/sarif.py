@@ -67,7 +67,7 @@ def fingerprinted(findings: Iterable[Finding], lines: Lines) -> list[Finding]:
     copy has one of its own."""
     given = list(findings)
     texts = functools.cache(lines)
-    prints = [_hash(one.tool, one.rule, one.path, _line(texts(one.path), one.line)) for one in given]
+    prints = [_hash(one.tool, one.rule, one.path, bare(texts(one.path), one.line)) for one in given]
     above: Counter[str] = Counter()
     numbers: dict[int, int] = {}
     for at in sorted(range(len(given)), key=lambda at: (given[at].line, at)):
@@ -89,12 +89,13 @@ def hushed(text: str) -> str:
     return _KEY.sub("…", text)
 
 
+def bare(lines: Sequence[str], number: int) -> str:
+    """A line without white space; nothing where there is none of this number."""
+    return "".join(lines[number - 1].split()) if 0 < number <= len(lines) else ""
+
+
 def _hash(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:16]
-
-
-def _line(lines: Sequence[str], number: int) -> str:
-    return "".join(lines[number - 1].split()) if 0 < number <= len(lines) else ""
 
 
 def _runs(raw: bytes) -> list[dict[str, Any]]:
