@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from sqlmodel import Session, select
 
+from bot.messages.scan import CHECK
 from bot.models import Leave, Scan
 from bot.scanners.findings import Finding, Report
 from bot.store import scans
-from tests.house import SERVER, House, house
+from tests.house import SERVER, House, eventually, house
 from tests.talk import ended, live, quiet, refused, staff, write
 
 pytestmark = pytest.mark.slow
@@ -87,6 +88,21 @@ async def test_a_maintainer_acknowledges_one_finding_of_one_commit(home: House) 
 
     assert await counted(home, number) == ["S608:9"]
     assert len(await leaves(home)) == 2
+
+
+async def test_the_check_is_told_anew_when_a_person_has_looked(home: House) -> None:
+    number = await scanned(home)
+    head = key(home, number)[2]
+
+    for one in (HIGH, TWICE, OTHER):
+        await ended(home, await write(home, number, f"/ack {one.id}", "meg"))
+
+    async def passes() -> bool | None:
+        return True if home.checks(head, CHECK)[-1].conclusion == "success" else None
+
+    await eventually(passes)
+    first = next(one for one in home.checks(head, CHECK) if one.conclusion == "failure")
+    assert first.title == "2 new high · 1 suppressed"
 
 
 async def test_who_may_not_acknowledge_a_finding_is_told_who_may(home: House) -> None:
