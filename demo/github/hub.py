@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from demo.github.git import Bare
-from demo.github.records import Call, Installation, Pull, Repo, Token, User
+from demo.github.records import Call, Installation, Json, Pull, Repo, Token, User
 
 HOUR = 3600.0
 _FIRST_ID = 5_200_000_000  # GitHub's ids passed 32 bits long ago: programs that meet one here must cope
@@ -51,6 +51,7 @@ class Hub:
         self.names: dict[str, int] = {}  # every full name that a repository ever had, lower case
         self.installations: dict[int, Installation] = {}
         self.tokens: dict[str, Token] = {}
+        self.advisories: list[Json] = []  # what the whole world knows of packages; `rest.advisories` has their shape
         self.teams: dict[str, set[int]] = {}  # "acme/deploy", lower case: numbers of its people
         self._ids: dict[str, Iterator[int]] = defaultdict(lambda: itertools.count(_FIRST_ID))
         self.started_at = clock()

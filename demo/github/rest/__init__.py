@@ -12,7 +12,7 @@ from demo.github.actions.checks import Checks
 from demo.github.git import GitFailed
 from demo.github.hub import Missing
 from demo.github.records import Call, Repo
-from demo.github.rest import answers, apps, checks, deployments, door, graphql, pulls, repositories
+from demo.github.rest import advisories, answers, apps, checks, deployments, door, graphql, pulls, repositories
 from demo.github.rest.ask import Ask, Refused, missing
 
 VERSIONS = ("2022-11-28", "2026-03-10")
@@ -32,7 +32,7 @@ class Rest:
         for prefix in PREFIXES:
             for method, path, endpoint in apps.JWT:
                 yield web.route(method, prefix + path, self._handler(endpoint, "jwt"))
-            for method, path, endpoint in apps.OPEN:
+            for method, path, endpoint in (*apps.OPEN, *advisories.ROUTES):
                 yield web.route(method, prefix + path, self._handler(endpoint, "open"))
             yield from self._repository_routes(f"{prefix}/repos/{{owner}}/{{repo}}")
             yield from self._repository_routes(f"{prefix}/repositories/{{repository_id}}")

@@ -1,0 +1,27 @@
+"""What a project depends on: read from its files, asked of the registries and of the public advisories."""
+
+from __future__ import annotations
+
+from bot.scanners.dependencies.dependency import Advisories, Advisory, Dependency, Ecosystem
+from bot.scanners.dependencies.examine import examine
+from bot.scanners.dependencies.indexes import Indexes
+from bot.scanners.dependencies.near import near
+from bot.scanners.dependencies.reading import MANIFESTS, read
+from bot.scanners.dependencies.registries import Registries, Standing, Unanswered
+from bot.scanners.dependencies.sbom import sbom
+
+__all__ = [
+    "MANIFESTS",
+    "Advisories",
+    "Advisory",
+    "Dependency",
+    "Ecosystem",
+    "Indexes",
+    "Registries",
+    "Standing",
+    "Unanswered",
+    "examine",
+    "near",
+    "read",
+    "sbom",
+]
