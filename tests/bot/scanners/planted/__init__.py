@@ -48,7 +48,7 @@ class Planted:
 
     root: Path
     faults: tuple[Fault, ...]
-    secrets: tuple[str, ...]
+    secrets: tuple[str, ...] = dataclasses.field(repr=False)
     seed: str
 
     @property

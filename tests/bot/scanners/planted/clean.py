@@ -153,7 +153,10 @@ const { Pool } = require("pg");
 
 const app = express();
 const db = new Pool({ connectionString: process.env.DATABASE_URL });
-const FILES = { terms: "/srv/shop/terms.txt", prices: "/srv/shop/prices.txt" };
+const FILES = new Map([
+  ["terms", "/srv/shop/terms.txt"],
+  ["prices", "/srv/shop/prices.txt"],
+]);
 
 app.use(helmet());
 app.use(rateLimit({ windowMs: 60_000, limit: 100 }));
@@ -185,7 +188,7 @@ app.get("/hello", (req, res) => {
 });
 
 app.get("/files/:name", (req, res) => {
-  const file = FILES[req.params.name];
+  const file = FILES.get(req.params.name);
   if (!file) return res.sendStatus(404);
   return fs.createReadStream(file).pipe(res.type("text"));
 });

@@ -1,0 +1,334 @@
+"""How long a change is scanned, beside what people run today: `python -m bench.scan`.
+
+Ours is all of it: what the change brings is asked of git, laid out, and looked at by every scanner in its box.  Today's
+is the same tools by their own command lines, one after another over a checkout, as a workflow's steps; or others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.apps import APPS, Files
+from bench.commands import Failed, ran
+from bench.figures import Spread
+from bot.scanners.running import scan
+from bot.sources import Sources
+from demo.github import DemoGitHub
+from demo.github.git import environment
+from runners.base.box import Box
+from runners.process.box import ProcessBox
+
+OWNER = "acme"
+SMALL, LARGE = 1.5, 2.0  # seconds: our bars
+MODULES = 12  # of a small project's own
+CHANGED = 5  # files of the large one's
+FINE = (0, 1, 200, 205)  # exit codes of a scanner that has done its work
+
+_PAGE = """\
+import secrets
+import sqlite3
+
+from flask import Blueprint, jsonify, request
+
+pages = Blueprint("pages{number}", __name__)
+
+
+@pages.get("/items{number}")
+def items():
+    word = request.args.get("q", "")
+    with sqlite3.connect("shop.db") as shop:
+        return jsonify(shop.execute("SELECT id, name FROM items WHERE name = ?", (word,)).fetchall())
+
+
+def coupon():
+    return secrets.token_urlsafe({number} + 12)
+"""
+_ROUTE = """\
+const crypto = require("crypto");
+const express = require("express");
+
+const router = express.Router();
+
+router.get("/items{number}", async (req, res, next) => {{
+  try {{
+    const {{ rows }} = await req.app.locals.db.query("SELECT id, name FROM items WHERE name = $1", [req.query.q]);
+    res.json(rows);
+  }} catch (error) {{
+    next(error);
+  }}
+}});
+
+exports.coupon = () => crypto.randomBytes(12 + {number}).toString("base64url");
+exports.router = router;
+"""
+_WORKFLOW = """\
+name: test
+on: [pull_request]
+permissions: {}
+jobs:
+  test:
+    runs-on: ubuntu-24.04
+    permissions:
+      contents: read
+    steps:
+      - uses: actions/checkout@08eba0b27e820071cde6df949e0beb9ba4906955 # v4.3.0
+        with:
+          persist-credentials: false
+      - run: make test
+"""
+_MANIFEST = '{"name": "shop", "version": "1.0.0", "dependencies": {"express": "4.21.2"}}\n'
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Case:
+    """One change.  `before`: what the base has; None: all of `files` is new."""
+
+    name: str
+    bar: float
+    files: Files
+    before: Files | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """What one case took."""
+
+    name: str
+    bar: float
+    files: int
+    first: float  # with no rules compiled yet
+    ours: Spread
+    today: Mapping[str, Spread]
+
+    @classmethod
+    def of(cls, case: Case, files: int, ours: Sequence[float], today: Mapping[str, Sequence[float]]) -> Self:
+        """The first of our times is the cold one."""
+        warm = Spread.of(ours[1:])
+        if warm is None:
+            raise Failed("one round is none: the first only warms up")
+        spreads = {name: Spread.of(times) for name, times in today.items()}
+        return cls(case.name, case.bar, files, ours[0], warm, {name: one for name, one in spreads.items() if one})
+
+    @property
+    def well(self) -> bool:
+        return self.ours.median < self.bar
+
+    def ratio(self, name: str) -> float | None:
+        """How many times as long that way takes."""
+        return self.today[name].median / self.ours.median if name in self.today else None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "case": self.name,
+            "files": self.files,
+            "first": round(self.first * 1000, 2),
+            "ours": self.ours.as_json(),
+            "today": {name: one.as_json() for name, one in self.today.items()},
+            "ratio": {name: round(self.ratio(name) or 0.0, 3) for name in self.today},
+        }
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Milliseconds; and how many times as long the others take, in the same run."""
+    made = Table(title="Change known → all findings (ms, median, lowest–highest)")
+    made.add_column("change")
+    names = list(dict.fromkeys(name for row in rows for name in row.today))
+    for name in ("files", "first time", "ours", *(f"{name} ÷ ours" for name in names)):
+        made.add_column(name, justify="right")
+    for row in rows:
+        shown = [f"{row.today[name]} = {row.ratio(name):.2f}" if name in row.today else "–" for name in names]
+        made.add_row(row.name, str(row.files), f"{row.first * 1000:.0f}", str(row.ours), *shown)
+    return made
+
+
+def bars(rows: Sequence[Row]) -> list[str]:
+    """Sentences: which bars are met."""
+    return [f"{'✓' if row.well else '✗'} {row.name}: {row.ours.median:.2f} s (less than {row.bar:g})" for row in rows]
+
+
+# ---- what is scanned
+
+
+def small_flask() -> Files:
+    app = APPS["flask"]
+    pages = {f"shop/pages{number}.py": _PAGE.format(number=number) for number in range(MODULES)}
+    return {**app.whole("1", 0), **pages, "Dockerfile": app.dockerfile(8000), ".github/workflows/test.yml": _WORKFLOW}
+
+
+def small_express() -> Files:
+    app = APPS["express"]
+    routes = {f"routes/items{number}.js": _ROUTE.format(number=number) for number in range(MODULES)}
+    rest = {"package.json": _MANIFEST, "Dockerfile": app.dockerfile(3000), ".github/workflows/test.yml": _WORKFLOW}
+    return {**app.code("1"), **routes, **rest}
+
+
+def large() -> tuple[Files, Files]:
+    """Five thousand files; and five of them changed, as a day's work is: code of two kinds, and a page's template."""
+    before = {**APPS["large"].whole("1", 0), "Dockerfile": APPS["large"].dockerfile(8000)}
+    sources = [path for path in before if path.startswith("lib/")]
+    kinds = ((".py", 2, _PAGE.format(number=1)), (".js", 2, _ROUTE.format(number=1)), (".html", 1, "<p>Hello</p>\n"))
+    changed: dict[str, str | bytes] = {}
+    for end, count, text in kinds:
+        changed |= dict.fromkeys([path for path in sources if path.endswith(end)][:count], text)
+    return before, changed
+
+
+def cases(wanted: Sequence[str]) -> list[Case]:
+    made = []
+    if "flask" in wanted:
+        made.append(Case("small Flask, all of it", SMALL, small_flask()))
+    if "express" in wanted:
+        made.append(Case("small Express, all of it", SMALL, small_express()))
+    if "large" in wanted:
+        before, changed = large()
+        made.append(Case(f"{len(changed)} of {len(before):,} files", LARGE, changed, before))
+    return made
+
+
+# ---- how it is measured
+
+
+class Measured:
+    """One case on this machine: a repository behind HTTP, ours, and the others over a checkout of its head."""
+
+    def __init__(self, folder: Path, box: Box, rounds: int) -> None:
+        self._folder, self._box, self._rounds = folder, box, rounds
+
+    async def row(self, case: Case, github: DemoGitHub, url: str, number: int) -> Row:
+        name = f"case{number}"
+        base, head = await _pushed(github, name, case, self._folder / f"first{number}")
+        ours, files = await self._ours(f"{OWNER}/{name}", url, base, head, number)
+        clone = self._folder / f"clone{number}"
+        await ran("git", "clone", "--quiet", f"{url}/{OWNER}/{name}.git", clone, env=environment())
+        await ran("git", "checkout", "--quiet", head, folder=clone, env=environment())
+        today: dict[str, list[float]] = {}
+        for way, commands in ways(clone).items():
+            times = [await _through(commands, clone) for _ in range(self._rounds + 1)]
+            today[way] = times[1:]  # the first warms up, as ours does
+        return Row.of(case, files, ours, today)
+
+    async def _ours(self, name: str, url: str, base: str | None, head: str, number: int) -> tuple[list[float], int]:
+        sources = Sources(self._folder / f"home{number}", url)
+        await sources.fetch(number, name, head, None)  # the build asks for it too
+        cache = self._folder / f"cache{number}"
+        cache.mkdir()
+        times, count = [], 0
+        for turn in range(self._rounds + 1):
+            root = self._folder / f"tree{number}-{turn}"
+            began = time.perf_counter()
+            change = await sources.change(number, name, base, head, None, 1 if base else None)
+            files = [(one.path, one.after) for one in change.files if one.after is not None]
+            await sources.lay_out(number, files, root)
+            _found, each = await scan(root, [path for path, _blob in files], self._box, cache)
+            times.append(time.perf_counter() - began)
+            if silent := [f"{one.tool}: {one.fault}" for one in each if one.fault and one.needed]:
+                raise Failed(f"scanners gave no report: {'; '.join(silent)}")
+            count = len(files)
+        return times, count
+
+
+async def _pushed(github: DemoGitHub, name: str, case: Case, folder: Path) -> tuple[str | None, str]:
+    """The case as a repository: base, head."""
+    await asyncio.to_thread(_write, folder, case.before if case.before is not None else case.files)
+    await github.create_repository(OWNER, name, folder)
+    repo = f"{OWNER}/{name}"
+    main = (await github.hub.repo(repo).git.refs())["refs/heads/main"]
+    if case.before is None:
+        return None, main
+    return main, await github.branch_commit(repo, "change", case.files, "Change", author="ann")
+
+
+def _write(folder: Path, files: Files) -> None:
+    for path, text in files.items():
+        at = folder / path
+        at.parent.mkdir(parents=True, exist_ok=True)
+        at.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+def ways(clone: Path) -> dict[str, list[list[str]]]:
+    """What people run over a checkout, as far as it is installed here: commands, one after another."""
+    have = {name: _found(name) for name in ("ruff", "kingfisher", "hadolint", "zizmor", "gitleaks", "semgrep")}
+    docker = [str(one.relative_to(clone)) for one in clone.rglob("Dockerfile")]
+    flows = [str(one.relative_to(clone)) for one in clone.glob(".github/workflows/*.yml")]
+    ruff = [str(have["ruff"]), "check", "--no-cache", "--select", "S", "."]
+    kingfisher = [str(have["kingfisher"]), "scan", ".", "--no-validate", "--no-update-check"]
+    made: dict[str, list[list[str]]] = {}
+    if have["ruff"] and have["kingfisher"]:
+        made["ruff, kingfisher"] = [ruff, kingfisher]
+        rest = [[str(have["hadolint"]), *docker]] if have["hadolint"] and docker else []
+        rest += [[str(have["zizmor"]), "--offline", *flows]] if have["zizmor"] and flows else []
+        if rest:
+            made["and the others"] = [ruff, kingfisher, *rest]
+    if have["gitleaks"]:
+        made["gitleaks"] = [[str(have["gitleaks"]), "dir", "--no-banner", "."]]
+    return made
+
+
+def _found(name: str) -> str | None:
+    beside = Path(sys.executable).parent / name
+    return str(beside) if beside.is_file() else shutil.which(name)
+
+
+async def _through(commands: Sequence[Sequence[str]], folder: Path) -> float:
+    """Seconds until the last of them has ended.  Raises Failed."""
+    began = time.perf_counter()
+    for command in commands:
+        run = await asyncio.create_subprocess_exec(
+            *command, cwd=folder, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        )
+        said = (await run.communicate())[1]
+        # zizmor says how grave it is by its exit code
+        if run.returncode not in FINE and Path(command[0]).name != "zizmor":
+            raise Failed(f"{Path(command[0]).name} ended with {run.returncode}: {said.decode(errors='replace')[-500:]}")
+    return time.perf_counter() - began
+
+
+async def measure(wanted: Sequence[str], rounds: int) -> list[Row]:
+    folder = Path(tempfile.mkdtemp(prefix="slipway-bench-scan-"))
+    try:
+        github = DemoGitHub(folder / "github", webhook_secret="", public_key="")
+        async with github.serve(port=0) as served:
+            github.user("ann")
+            measured = Measured(folder, ProcessBox(), rounds)
+            return [
+                await measured.row(case, github, served.url, number) for number, case in enumerate(cases(wanted), 1)
+            ]
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.scan", description=__doc__)
+    parser.add_argument("--cases", nargs="+", default=["flask", "express", "large"], help="flask, express, large")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default: 5)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, in milliseconds")
+    args = parser.parse_args(argv)
+    console = Console()
+    try:
+        rows = asyncio.run(measure(args.cases, args.rounds))
+    except Failed as error:
+        console.print(f"[red]{error}[/]")
+        return 1
+    console.print(table(rows))
+    for line in bars(rows):
+        console.print(line)
+    if args.json:
+        args.json.write_text(json.dumps([row.as_json() for row in rows], indent=1))
+    return 0 if all(row.well for row in rows) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
