@@ -16,17 +16,30 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.messages.scan import Limits, checks, line, told_secret, twin
+from bot.scanners.dependencies import MANIFESTS, Registries, examine, read
 from bot.scanners.findings import Finding, Ran, Report, Severity
 from bot.scanners.running import scan
 from bot.scanners.sarif import write
 from runners.process.box import ProcessBox
 from tests.bot.scanners.planted import CLASSES, KINDS, Class, Fault, Planted, hits, plant, tidy
 from tests.bot.scanners.planted.keys import checked
+from tests.bot.scanners.planted.registry import NOW, serve
 
 pytestmark = pytest.mark.slow
 
 BARS: dict[Class, float] = {"secret": 0.85, "python": 0.70, "javascript": 0.75, "docker": 0.0, "workflow": 1.0}
 HEAD = "a" * 40
+RULES = {  # by what is wrong with a dependency
+    "not in the registry": "not-in-registry",
+    "near miss": "near-miss-name",
+    "too new": "too-new",
+    "known vulnerable": "GHSA-0002-0002-0002",
+    "npm: not in the registry": "not-in-registry",
+    "npm: near miss": "near-miss-name",
+    "npm: too new": "too-new",
+    "npm: known vulnerable": "GHSA-0003-0003-0003",
+    "npm: malware": "GHSA-0004-0004-0004",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +123,39 @@ def test_leaked_keys_of_providers_are_critical_and_keep_a_preview_from_starting(
     assert told is not None
     env = [one for one in faulty.findings if one.path == ".env" and one.kind == "secret"]
     assert {one.severity for one in env} == {Severity.CRITICAL}
+
+
+async def examined(root: Path, paths: Sequence[str]) -> Scanned:
+    """The dependencies of a project that is all new."""
+    manifests = {path: (root / path).read_bytes() for path in paths if MANIFESTS(path)}
+    every, faults = read(manifests)
+    assert (bool(every), faults) == (True, [])
+    async with serve() as (indexes, advisories):
+        registries = Registries(indexes)
+        try:
+            return Scanned(*await examine(every, every, registries, advisories, NOW))
+        finally:
+            await registries.close()
+
+
+async def test_every_bad_dependency_is_found_for_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    planted = plant(tmp_path)
+    one = await examined(tmp_path, planted.paths)
+    assert {ran.tool: ran.fault for ran in one.ran if ran.fault} == {}
+    wanted = [fault for fault in planted.faults if fault.cls == "dependency"]
+    told = {(found.path, found.line, found.rule) for found in one.findings}
+    missed = [fault for fault in wanted if (fault.path, fault.line, RULES[fault.name]) not in told]
+    with capsys.disabled():
+        print(f"\nPlanted dependencies: {len(wanted) - len(missed)} of {len(wanted)}")
+    assert missed == []
+    assert {(found.path, found.line) for found in one.findings} == {(fault.path, fault.line) for fault in wanted}
+    assert [found.kind for found in one.findings if "evil-anchor" in found.message] == ["malware"]
+
+
+async def test_the_clean_pair_depends_on_nothing_bad(tmp_path: Path) -> None:
+    one = await examined(tmp_path, tidy(tmp_path))
+    assert {ran.tool: ran.fault for ran in one.ran if ran.fault} == {}
+    assert one.findings == []
 
 
 @pytest.mark.parametrize("name", ["deploy/backup.zip", "deploy/server.key", "docs/plan.docx", "lib/shop.jar", "x.gz"])
