@@ -79,9 +79,9 @@ async def box(
         return ProcessBox()
     from runners.docker.locked import DockerBox  # 0.1 s to import
 
-    docker = DockerBox(await asyncio.to_thread(home_id, home), image_python=image_python, image_node=image_node)
+    docker = DockerBox(home, await asyncio.to_thread(home_id, home), image_python=image_python, image_node=image_node)
     try:
-        await docker.ready(home)
+        await docker.ready()
     except RunnerError as error:
         await docker.close()
         _log.info("scanners run as plain processes: %s", error)

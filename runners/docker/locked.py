@@ -30,16 +30,19 @@ class DockerBox:
 
     name = "docker"
 
-    def __init__(self, home_id: str, *, image_python: str | None = None, image_node: str | None = None) -> None:
+    def __init__(
+        self, home: Path, home_id: str, *, image_python: str | None = None, image_node: str | None = None
+    ) -> None:
+        self._home = home.resolve()
         self._engine = Engine(home_id)
         self._images = Images(self._engine, image_python, image_node)
         self._image: str | None = None
 
-    async def ready(self, home: Path) -> None:
+    async def ready(self) -> None:
         """Raise Unavailable when there is no engine, no image, or it does not see our files: then it is remote."""
         await self._engine.call("ping")
         await self._images.any_base()
-        folder = await asyncio.to_thread(_marked, home)
+        folder = await asyncio.to_thread(_marked, self._home)
         try:
             ended = await self.run(
                 ["/bin/cat", str(folder / "mark")], folder=folder, readable=(), cache=None, env={}, seconds=30, most=100
@@ -63,33 +66,49 @@ class DockerBox:
         if cache is not None:
             await asyncio.to_thread(cache.mkdir, 0o755, True, True)
             await self._engine.give(cache)
-        box = await self._box(argv, folder, readable, cache, env)
+        scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="box-", dir=self._home))
+        box = await self._box(argv, folder, readable, cache, env, scratch)
         started = time.monotonic()
         try:
-            await to_end(self._engine.create(box))
-            stream = await self._engine.call("attach", box.name, stdout=True, stderr=True, stream=True, demux=True)
-            reading = asyncio.ensure_future(self._engine.stream(_take, stream, most))
-            try:
-                await to_end(self._engine.start(box.name))
-                await asyncio.wait([reading], timeout=seconds)
-                alone = reading.done() and reading.result()[0] is not None
-                code = int((await self._engine.call("wait", box.name, timeout=30))["StatusCode"]) if alone else None
-            finally:
-                await to_end(self._engine.remove(box.name))  # which ends the stream, too
-            late = not reading.done()
-            printed, complained = await reading
+            code, why, printed, complained = await self._watched(box, seconds, most)
         finally:
-            await to_end(self._engine.remove(box.name))
-        why = too_much(most) if printed is None else too_long(seconds) if late or code is None else None
-        took = time.monotonic() - started
-        return Ended(None if why else code, b"" if why or printed is None else printed, tail(complained), took, why)
+            await to_end(self._remove(box.name, scratch))
+        return Ended(code, printed, tail(complained), time.monotonic() - started, why)
+
+    async def _watched(self, box: Box, seconds: float, most: int) -> tuple[int | None, str | None, bytes, bytes]:
+        """Its exit code, or why we ended it; what it printed and complained of."""
+        await to_end(self._engine.create(box))
+        stream = await self._engine.call("attach", box.name, stdout=True, stderr=True, stream=True, demux=True)
+        reading = asyncio.ensure_future(self._engine.stream(_take, stream, most))
+        try:
+            await to_end(self._engine.start(box.name))
+            await asyncio.wait([reading], timeout=seconds)
+            late = not reading.done()
+            if not late and reading.result()[0] is not None:
+                code = int((await self._engine.call("wait", box.name, timeout=30))["StatusCode"])
+                return code, None, *reading.result()  # type: ignore[return-value]
+        finally:
+            if not reading.done():
+                await to_end(self._engine.remove(box.name))  # which ends the stream
+            await asyncio.wait([reading])
+        return None, too_long(seconds) if late else too_much(most), b"", reading.result()[1]
+
+    async def _remove(self, name: str, scratch: Path) -> None:
+        await self._engine.remove(name)
+        await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
 
     async def close(self) -> None:
         """Let go of the engine."""
         await self._engine.close()
 
     async def _box(
-        self, argv: Sequence[str], folder: Path, readable: Sequence[Path], cache: Path | None, env: Mapping[str, str]
+        self,
+        argv: Sequence[str],
+        folder: Path,
+        readable: Sequence[Path],
+        cache: Path | None,
+        env: Mapping[str, str],
+        scratch: Path,
     ) -> Box:
         name = self._engine.new_name("scan")
         mounts = [bind(each, str(each)) for each in _distinct([folder, *readable])]
@@ -104,7 +123,7 @@ class DockerBox:
             entrypoint=[argv[0]],
             command=list(argv[1:]),
             env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8", **env},  # noqa: S108
-            mounts=[*_passages(mounts), *mounts],
+            mounts=[*_passages(mounts, scratch), *mounts],
             folder=str(folder),
             user=await self._engine.user(),
             network="none",
@@ -147,13 +166,14 @@ def _distinct(folders: Sequence[Path]) -> list[Path]:
     return chosen
 
 
-def _passages(mounts: Sequence[Any]) -> list[Any]:
-    """What lies below a folder that nobody may pass is reached through an empty one that everybody may."""
-    from docker.types import Mount
+def _passages(mounts: Sequence[Any], scratch: Path) -> list[Any]:
+    """What lies below a folder that nobody may pass is reached through an empty one that everybody may.
 
+    The engine makes the places to mount at in it; whoever runs inside may not write there."""
     if not any(Path(mount["Target"]).is_relative_to(_CLOSED) for mount in mounts):
         return []
-    return [Mount(target=str(_CLOSED), source=None, type="tmpfs", tmpfs_size=64 * 1024, tmpfs_mode=0o755)]
+    scratch.chmod(0o755)
+    return [bind(scratch, str(_CLOSED), read_only=False)]
 
 
 def _marked(home: Path) -> Path:
