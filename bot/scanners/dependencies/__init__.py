@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from bot.scanners.dependencies.cyclonedx import sbom
 from bot.scanners.dependencies.dependency import Advisories, Advisory, Dependency, Ecosystem
-from bot.scanners.dependencies.examine import examine
 from bot.scanners.dependencies.indexes import Indexes
-from bot.scanners.dependencies.near import near
+from bot.scanners.dependencies.judging import examine
 from bot.scanners.dependencies.reading import MANIFESTS, read
 from bot.scanners.dependencies.registries import Registries, Standing, Unanswered
-from bot.scanners.dependencies.sbom import sbom
+from bot.scanners.dependencies.slips import near
 
 __all__ = [
     "MANIFESTS",

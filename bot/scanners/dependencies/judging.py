@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from bot.errors import SlipwayError
 from bot.scanners.dependencies.dependency import Advisories, Advisory, Dependency, Ecosystem, normal
-from bot.scanners.dependencies.near import near
 from bot.scanners.dependencies.registries import Registries, Standing, Unanswered
+from bot.scanners.dependencies.slips import near
 from bot.scanners.dependencies.versions import within
 from bot.scanners.findings import Finding, Kind, Ran
 

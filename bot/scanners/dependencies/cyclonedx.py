@@ -45,7 +45,7 @@ def sbom(every: Sequence[Dependency], name: str, version: str, at: float) -> dic
 
 def purl(one: Dependency) -> str:
     """The address that everybody knows a package by."""
-    at = f"@{quote(one.version, safe='.-_~+!')}" if one.version else ""
+    at = f"@{quote(one.version, safe='')}" if one.version else ""
     return f"pkg:{TYPES[one.ecosystem]}/{quote(one.name, safe='/.-_~')}{at}"
 
 
