@@ -215,6 +215,25 @@ async def test_another_branch_that_is_merged_in_is_brought(work: Work, sources: 
     assert brought(work, change) == {("b", "1"), ("leak", "key")}
 
 
+async def test_dates_that_lie_hide_nothing(work: Work, sources: Sources) -> None:
+    fork = work.commit({"a": "1"})
+    empty = git(work.bare, "rev-parse", f"{fork}^{{tree}}")
+    leaky = git(work.bare, "rev-parse", f"{work.commit({'leak': 'key'}, onto=fork, ref=TOPIC)}^{{tree}}")
+
+    def dated(year: int, tree: str, *parents: str) -> str:
+        onto = [word for parent in parents for word in ("-p", parent)]
+        date = {"GIT_COMMITTER_DATE": f"{year}-01-01T00:00:00Z"}
+        return git(work.bare, "commit-tree", tree, *onto, "-m", f"In {year}", env=date)
+
+    leak = dated(2037, leaky, fork)
+    head = dated(2038, empty, dated(2036, leaky, leak), dated(2001, empty, leak))
+    git(work.bare, "update-ref", TOPIC, head)
+
+    change = await changed(sources, fork, head, 4)
+
+    assert [(one.path, one.commit) for one in change.seen] == [("leak", leak)]
+
+
 async def test_only_the_newest_commits_of_very_many_are_looked_at(
     work: Work, sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +300,17 @@ async def test_the_target_short_and_the_head_long_blames_nobody_for_old_commits(
     change = await changed(sources, main, head, 1)
 
     assert (change.base, brought(work, change), change.whole) == (fork, {("a", "1")}, True)
+
+
+async def test_a_head_that_came_alone_is_followed_to_its_fork(work: Work, sources: Sources) -> None:
+    fork = work.commit({"a": "0"})
+    head = work.commit({"leak": None}, onto=work.commit({"leak": "key"}, onto=fork, ref=TOPIC), ref=TOPIC)
+    await sources.fetch(1, SHOP, head, TOKEN)  # without its history
+    await sources.fetch(1, SHOP, fork, TOKEN)
+
+    change = await changed(sources, fork, head, 2)
+
+    assert (change.base, brought(work, change), change.whole) == (fork, {("leak", "key")}, True)
 
 
 async def test_what_is_here_asks_the_server_for_nothing(server: GitServer, work: Work, sources: Sources) -> None:
