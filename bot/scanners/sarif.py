@@ -204,19 +204,24 @@ class _Reading:
     def _place(self, location: dict[str, Any], bases: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
         physical = _object(location.get("physicalLocation"))
         artifact = _object(physical.get("artifactLocation"))
-        uri, base = artifact.get("uri"), artifact.get("uriBaseId")
+        uri = artifact.get("uri")
         if not isinstance(uri, str) or not uri or len(uri) > 20_000:
             return None
-        under = _object(bases.get(base)).get("uri") if isinstance(base, str) else None
+        under = _object(bases.get(str(artifact.get("uriBaseId")))).get("uri")
         wanted = [uri]
         if isinstance(under, str) and under and not uri.startswith(("/", "file:")):
             wanted.insert(0, under.rstrip("/") + "/" + uri)
-        # Not every tool escapes what it should: of the two ways to read a name, the one that a file has.
-        ways = [path for one in wanted for as_is in (False, True) if (path := self._path(one, as_is)) is not None]
-        path = next((one for one in ways if self.lines(one)), None)
-        if path is None and ways and not _ELSEWHERE.match(uri):
-            path = ways[0]
+        path = self._there(wanted)
         return None if path is None else (path, _object(physical.get("region")))
+
+    def _there(self, wanted: Sequence[str]) -> str | None:
+        """Not every tool escapes what it should: of the two ways to read a name, the one that a file has."""
+        plainly = [path for one in wanted if (path := self._path(one, as_is=False)) is not None]
+        literally = [path for one in wanted if (path := self._path(one, as_is=True)) is not None]
+        path = next((one for one in (*plainly, *literally) if self.lines(one)), None)
+        if path is None and plainly and not _ELSEWHERE.match(wanted[-1]):
+            path = plainly[0]
+        return path
 
     def _path(self, uri: str, as_is: bool) -> str | None:
         """From the root.  None: it is not inside, or cannot be a path."""

@@ -33,6 +33,7 @@ _KINDS: dict[str, Kind] = {
     "uv": "dependency",
     "guarddog": "malware",
 }
+_SURE = {"warning": 6.9, "note": 3.9, "none": 3.9}  # the most, by how sure zizmor says that it is
 _SLIGHT, _PASSWORD = 3.9, 6.9  # the most: of code that does not ship, and of passwords that may be none
 
 _ADVISORY = re.compile(r"(CVE|GHSA|PYSEC|OSV|GO|RUSTSEC|SNYK|TEMP|DSA)-", re.IGNORECASE)
@@ -229,7 +230,7 @@ _TABLE: tuple[tuple[str, str, float, str], ...] = (
     ("eslint", "sonarjs/sql-queries", 8.0, _SQL),
     ("eslint", "no-eval", 8.0, _EVAL),
 )
-_BY_FAMILY = {
+_ROWS = {
     family: sorted(
         ((prefix, score, mend) for one, prefix, score, mend in _TABLE if one == family), key=lambda row: -len(row[0])
     )
@@ -249,12 +250,7 @@ def weigh(
     if family == "secrets" or _finds_secrets(tool, rule):
         return _secret(rule, path, given)
     kind = _kind(tool, rule, path)
-    name = rule.rpartition(".")[2] if family == "njs" else rule
-    rows = _BY_FAMILY.get(family, ())
-    known = next(((score, mend) for prefix, score, mend in rows if name.startswith(prefix)), None)
-    score, mend = known or (_USUAL.get(tool, _LEVELS.get(level, 5.0)), "")
-    if family == "zizmor":  # its level says how sure it is
-        score = min(score, _SLIGHT) if level in ("note", "none") else min(score, 6.9) if level == "warning" else score
+    score, mend = _known(tool, family, rule, level)
     if "seems safe" in message:
         score = min(score, _SLIGHT)  # ruff says so of a shell command without outside text
     score = given if given is not None else score
@@ -263,6 +259,17 @@ def weigh(
     if kind == "code" and elsewhere(path):
         score = min(score, _SLIGHT)
     return kind, max(0.1, min(score, 10.0)), mend
+
+
+def _known(tool: str, family: str, rule: str, level: str) -> tuple[float, str]:
+    """What the table says of a rule, or else the tool's usual weight, or its level's."""
+    name = rule.rpartition(".")[2] if family == "njs" else rule
+    usual = (_USUAL.get(tool, _LEVELS.get(level, 5.0)), "")
+    score, mend = next(
+        ((score, mend) for begins, score, mend in _ROWS.get(family, ()) if name.startswith(begins)), usual
+    )
+    most = _SURE.get(level, 10.0) if family == "zizmor" else 10.0
+    return min(score, most), mend
 
 
 def quotes(tool: str, rule: str) -> bool:

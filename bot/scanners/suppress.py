@@ -243,38 +243,31 @@ class _File:
         self._lines = lines
         stood = Counter(_key(base, one.line, one.covers) for one in inline(base))
         self._here = [(one, _taken(stood, _key(lines, one.line, one.covers))) for one in inline(lines)]
-        self._native = Counter(_pair(base, line) for line in range(1, len(base) + 1) if _foreign(base[line - 1]))
-        self._seen: dict[int, bool] = {}
-        for line in range(1, len(lines) + 1):
-            if _foreign(lines[line - 1]):
-                self._seen[line] = _taken(self._native, _pair(lines, line))
+        native = Counter(_key(base, line, covers) for line, covers in _foreign(base))
+        # Of each line with a comment of another tool, whether it stood there.
+        self._foreign = {line: _taken(native, _key(lines, line, covers)) for line, covers in _foreign(lines)}
 
     def excuse(self, one: Finding, today: dt.date, trusted: bool) -> tuple[str | None, bool]:
         """Why it may pass, and whether it asks to."""
-        asked = False
-        for comment, stood in self._here:
-            if one.line not in (comment.covers, comment.line) or not any(_names(rule, one) for rule in comment.rules):
-                continue
+        ours = [(comment, stood) for comment, stood in self._here if _about(comment, one)]
+        for comment, stood in ours:
             over = comment.until is not None and comment.until < today
             if comment.fault is None and not over and (trusted or stood):
                 until = f" (until {comment.until})" if comment.until else ""
                 return f"{IN_SOURCE}{comment.reason}{until}", False
-            asked = True
-        for line in (one.line, one.line - 1):
-            if line not in self._seen or not _speaks(self._lines[line - 1], one, above=line < one.line):
-                continue
-            if self._seen[line]:
-                return f"{IN_SOURCE}a comment for {plain(one.tool, 50)} that stood there before", False
-            asked = True
-        return None, asked
+        foreign = [line for line in (one.line, one.line - 1) if line in self._foreign]
+        foreign = [line for line in foreign if _speaks(self._lines[line - 1], one, above=line < one.line)]
+        if any(self._foreign[line] for line in foreign):
+            return f"{IN_SOURCE}a comment for {plain(one.tool, 50)} that stood there before", False
+        return None, bool(ours or foreign)
+
+
+def _about(comment: Inline, one: Finding) -> bool:
+    return one.line in (comment.covers, comment.line) and any(_names(rule, one) for rule in comment.rules)
 
 
 def _key(lines: Sequence[str], line: int, covers: int) -> tuple[str, str]:
     return bare(lines, line), bare(lines, covers)
-
-
-def _pair(lines: Sequence[str], line: int) -> tuple[str, str]:
-    return _key(lines, line, line + 1)
 
 
 def _taken(stood: Counter[tuple[str, str]], key: tuple[str, str]) -> bool:
@@ -283,15 +276,23 @@ def _taken(stood: Counter[tuple[str, str]], key: tuple[str, str]) -> bool:
     return stood[key] >= 0
 
 
-def _foreign(line: str) -> bool:
-    return any(pattern.search(line) for pattern, _tools in _NATIVE)
+def _foreign(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """The lines with a comment of another tool, and the line that each speaks of."""
+    for at, line in enumerate(lines, 1):
+        match = next((match for pattern, _tools in _NATIVE if (match := pattern.search(line))), None)
+        if match is not None:
+            yield at, at + 1 if _alone(line, match) else at
+
+
+def _alone(line: str, match: re.Match[str]) -> bool:
+    return not line[: match.start()].strip(" \t{#/*<!-")
 
 
 def _speaks(line: str, one: Finding, above: bool) -> bool:
     """Whether a comment of another tool in this line is about this finding, in it or in the line below."""
     for pattern, tools in _NATIVE:
         match = pattern.search(line) if one.tool in tools else None
-        if match is None or (above and line[: match.start()].strip(" \t{#/*<!-")):
+        if match is None or (above and not _alone(line, match)):
             continue
         named = [word.lower() for word in _NAMED.findall(line[match.end() :])]
         named += [f"s{word[1:]}" for word in named if word[0] == "b"]  # ruff's names of bandit's rules
