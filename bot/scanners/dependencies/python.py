@@ -129,6 +129,9 @@ def _from(one: Dependency, where: Mapping[str, Any]) -> Dependency | None:
     if any(key in where for key in ("path", "directory", "workspace", "editable", "virtual", "develop")):
         return None
     address = where.get("git") or where.get("url") or where.get("file")
+    index = where.get("index") or where.get("source")
+    if address is None and isinstance(index, str) and index.lower() != "pypi":
+        return dataclasses.replace(one, source=f"the index {index}")
     if address is None:
         return one
     return dataclasses.replace(one, source=host(str(address)) or "git")

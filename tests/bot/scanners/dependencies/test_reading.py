@@ -231,6 +231,13 @@ def test_a_package_lock_is_read_with_what_lies_inside_others() -> None:
     assert "node_modules/@s/b" not in lines[found[0].line - 1] and '"node_modules/a"' in lines[found[0].line - 1]
 
 
+def test_a_name_of_another_index_is_not_asked_of_the_usual_one() -> None:
+    lock = {"default": {"flask": {"version": "==2.0", "index": "pypi"}, "own": {"version": "==1.0", "index": "inner"}}}
+    found = one("Pipfile.lock", json.dumps(lock))
+    found += one("pyproject.toml", '[tool.poetry.dependencies]\nmine = {version = "^1", source = "inner"}\n')
+    assert {one.name: one.source for one in found} == {"flask": "", "own": "the index inner", "mine": "the index inner"}
+
+
 YARN = """\
 # yarn lockfile v1
 
