@@ -24,6 +24,7 @@ from rich.table import Table
 from bench.apps import APPS, Files
 from bench.commands import Failed, ran
 from bench.figures import Spread
+from bot.scanners import rules
 from bot.scanners.running import scan
 from bot.sources import Sources
 from demo.github import DemoGitHub
@@ -208,24 +209,18 @@ class Measured:
         self._folder, self._box, self._rounds = folder, box, rounds
 
     async def row(self, case: Case, github: DemoGitHub, url: str, number: int) -> Row:
-        name = f"case{number}"
-        base, head = await _pushed(github, name, case, self._folder / f"first{number}")
-        ours, files = await self._ours(f"{OWNER}/{name}", url, base, head, number)
-        clone = self._folder / f"clone{number}"
-        await ran("git", "clone", "--quiet", f"{url}/{OWNER}/{name}.git", clone, env=environment())
-        await ran("git", "checkout", "--quiet", head, folder=clone, env=environment())
-        today: dict[str, list[float]] = {}
-        for way, commands in ways(clone).items():
-            times = [await _through(commands, clone) for _ in range(self._rounds + 1)]
-            today[way] = times[1:]  # the first warms up, as ours does
-        return Row.of(case, files, ours, today)
-
-    async def _ours(self, name: str, url: str, base: str | None, head: str, number: int) -> tuple[list[float], int]:
+        """Ours and the others in turn, so that what else this machine does meets all of them."""
+        name = f"{OWNER}/case{number}"
+        base, head = await _pushed(github, name, case)
         sources = Sources(self._folder / f"home{number}", url)
         await sources.fetch(number, name, head, None)  # the build asks for it too
-        cache = self._folder / f"cache{number}"
+        clone, cache = self._folder / f"clone{number}", self._folder / f"cache{number}"
         cache.mkdir()
-        times, count = [], 0
+        await ran("git", "clone", "--quiet", f"{url}/{name}.git", clone, env=environment())
+        await ran("git", "checkout", "--quiet", head, folder=clone, env=environment())
+        others = ways(clone, self._folder)
+        ours: list[float] = []
+        today: dict[str, list[float]] = {way: [] for way in others}
         for turn in range(self._rounds + 1):
             root = self._folder / f"tree{number}-{turn}"
             began = time.perf_counter()
@@ -233,34 +228,28 @@ class Measured:
             files = [(one.path, one.after) for one in change.files if one.after is not None]
             await sources.lay_out(number, files, root)
             _found, each = await scan(root, [path for path, _blob in files], self._box, cache)
-            times.append(time.perf_counter() - began)
+            ours.append(time.perf_counter() - began)
             if silent := [f"{one.tool}: {one.fault}" for one in each if one.fault and one.needed]:
                 raise Failed(f"scanners gave no report: {'; '.join(silent)}")
-            count = len(files)
-        return times, count
+            for way, commands in others.items():
+                today[way].append(await _through(commands, clone))
+        # The first turn warms up.
+        return Row.of(case, len(files), ours, {way: times[1:] for way, times in today.items()})
 
 
-async def _pushed(github: DemoGitHub, name: str, case: Case, folder: Path) -> tuple[str | None, str]:
+async def _pushed(github: DemoGitHub, repo: str, case: Case) -> tuple[str | None, str]:
     """The case as a repository: base, head."""
-    await asyncio.to_thread(_write, folder, case.before if case.before is not None else case.files)
-    await github.create_repository(OWNER, name, folder)
-    repo = f"{OWNER}/{name}"
+    before = case.before if case.before is not None else case.files
+    await github.create_repository(OWNER, repo.rpartition("/")[2], before, private=False)
     main = (await github.hub.repo(repo).git.refs())["refs/heads/main"]
     if case.before is None:
         return None, main
     return main, await github.branch_commit(repo, "change", case.files, "Change", author="ann")
 
 
-def _write(folder: Path, files: Files) -> None:
-    for path, text in files.items():
-        at = folder / path
-        at.parent.mkdir(parents=True, exist_ok=True)
-        at.write_bytes(text if isinstance(text, bytes) else text.encode())
-
-
-def ways(clone: Path) -> dict[str, list[list[str]]]:
+def ways(clone: Path, folder: Path) -> dict[str, list[list[str]]]:
     """What people run over a checkout, as far as it is installed here: commands, one after another."""
-    have = {name: _found(name) for name in ("ruff", "kingfisher", "hadolint", "zizmor", "gitleaks", "semgrep")}
+    have = {name: _found(name) for name in ("ruff", "kingfisher", "hadolint", "zizmor", "gitleaks")}
     docker = [str(one.relative_to(clone)) for one in clone.rglob("Dockerfile")]
     flows = [str(one.relative_to(clone)) for one in clone.glob(".github/workflows/*.yml")]
     ruff = [str(have["ruff"]), "check", "--no-cache", "--select", "S", "."]
@@ -274,6 +263,10 @@ def ways(clone: Path) -> dict[str, list[list[str]]]:
             made["and the others"] = [ruff, kingfisher, *rest]
     if have["gitleaks"]:
         made["gitleaks"] = [[str(have["gitleaks"]), "dir", "--no-banner", "."]]
+    semgrep, packed = shutil.which("semgrep"), rules.njsscan()
+    if semgrep and packed and any(clone.rglob("*.js")):
+        config = str(rules.packed(folder, packed))
+        made["semgrep"] = [[semgrep, "scan", "--metrics=off", "--disable-version-check", "--config", config, "."]]
     return made
 
 
