@@ -7,7 +7,7 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ class DockerBox:
     async def _watched(self, box: Box, seconds: float, most: int) -> tuple[int | None, str | None, bytes, bytes]:
         """Its exit code, or why we ended it; what it printed and complained of."""
         await to_end(self._engine.create(box))
-        stream = await self._engine.call("attach", box.name, stdout=True, stderr=True, stream=True, demux=True)
+        stream = await self._engine.call("attach_socket", box.name, params={"stdout": 1, "stderr": 1, "stream": 1})
         reading = asyncio.ensure_future(self._engine.stream(_take, stream, most))
         try:
             await to_end(self._engine.start(box.name))
@@ -142,18 +142,21 @@ class _Quiet(Log):
         """Nobody reads it."""
 
 
-def _take(stream: Iterable[tuple[bytes | None, bytes | None]], most: int) -> tuple[bytes | None, bytes]:
+def _take(stream: Any, most: int) -> tuple[bytes | None, bytes]:
     """What it printed (None: too much) and the end of what it complained of.  Blocks until it ends."""
+    from docker.utils.socket import STDERR, frames_iter
+
     printed, complained = bytearray(), bytearray()
     try:
-        for out, err in stream:
-            printed += out or b""
-            complained += err or b""
+        for kind, chunk in frames_iter(stream, tty=False):
+            (complained if kind == STDERR else printed).extend(chunk)
             del complained[: -4 * TAIL]
             if len(printed) > most:
                 return None, bytes(complained)
     except (OSError, ValueError) as error:  # the container was removed under it
         _log.debug("output ended: %s", error)
+    finally:  # at once: the engine ends no container whose output somebody might still take
+        stream._response.close()
     return bytes(printed), bytes(complained)
 
 

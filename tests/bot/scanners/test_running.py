@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.scanners.findings import Finding, Ran
-from bot.scanners.running import scan
+from bot.scanners.running import scan, warm
 from bot.scanners.tools import Job, Tool
 from runners.base import Unavailable
 from runners.process.box import ProcessBox
@@ -170,4 +170,12 @@ async def test_a_box_that_does_not_work_is_a_fault(bench: Bench, monkeypatch: py
 
 async def test_only_the_cache_of_one_that_keeps_may_be_written(bench: Bench) -> None:
     await bench.run(bench.tool("keeps", f"touch {bench.top}/cache/keeps/new", keeps=True))
+    assert (bench.top / "cache" / "keeps" / "new").exists()
+
+
+async def test_what_tools_keep_is_made_before_the_first_change(bench: Bench) -> None:
+    keeps = bench.tool("keeps", f'touch {bench.top}/cache/keeps/new; cat "$1"', keeps=True, wants=lambda _: True)
+    other = bench.tool("other", "exit 9", wants=lambda _: True)
+    (ran,) = await warm(bench.box, bench.top / "cache", [keeps, other])
+    assert (ran.tool, ran.fault) == ("keeps", None)
     assert (bench.top / "cache" / "keeps" / "new").exists()

@@ -101,10 +101,12 @@ async def test_the_default_tools_run_in_it(ground: Ground) -> None:
     (ground.folder / "a.py").write_text("import pickle\nb = pickle.loads(a)\n")
     (ground.folder / "a.js").write_text("module.exports = (req, res) => {\n  eval(req.query.a);\n};\n")
     (ground.folder / "Dockerfile").write_text("FROM debian\n")
-    cache = CACHE if str(ground.top).startswith("/tmp") else ground.cache  # noqa: S108
-    needed = [tool for tool in SCANNERS if tool.needed]
-    findings, ran = await scan(ground.folder, ["a.py", "a.js", "Dockerfile"], ground.box, cache, needed)
-    assert {each.tool: each.fault for each in ran} == dict.fromkeys(["kingfisher", "ruff", "semgrep", "hadolint"])
+    known = str(ground.top).startswith("/tmp")  # else kingfisher would make its cache anew, for six seconds
+    tools = [tool for tool in SCANNERS if tool.needed and (known or not tool.keeps)]
+    cache = CACHE if known else ground.cache
+    findings, ran = await scan(ground.folder, ["a.py", "a.js", "Dockerfile"], ground.box, cache, tools)
+    assert {each.tool for each in ran} >= {"ruff", "semgrep", "hadolint"}
+    assert [each.fault for each in ran if each.fault] == []
     assert {each.tool for each in findings} == {"ruff", "semgrep", "hadolint"}
 
 
