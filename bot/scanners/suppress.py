@@ -58,7 +58,7 @@ class Ignore:
     by: str = ""
 
     def covers(self, finding: Finding) -> bool:
-        return _names(self.rule, finding) and _pattern(self.path).fullmatch(finding.path) is not None
+        return _names(self.rule, finding) and _fits(self.path, finding.path)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,8 +121,10 @@ def _path_faults(path: str) -> Iterator[str]:
         yield f"{said}: a path is written from the root of the repository, like src/app.py"
     if path.endswith("/"):
         yield f"{said}: for all files of a folder write {said}**"
-    if len(path) > 300 or path.count("*") > 8:
-        yield f"{said}: at most 300 characters and 8 stars"
+    if any("**" in part and part != "**" for part in path.split("/")):
+        yield f"{said}: ** stands alone between slashes, like src/**/*.py"
+    if len(path) > 300:
+        yield f"{said}: at most 300 characters"
 
 
 def _one_rule(rule: str) -> bool:
@@ -139,10 +141,36 @@ def _day(value: object) -> dt.date | None:
 
 
 @functools.lru_cache(maxsize=1024)
-def _pattern(path: str) -> re.Pattern[str]:
-    signs = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    parts = re.split(r"((?:(?:^|(?<=/))\*\*/)|\*\*+|\*|\?)", path)
-    return re.compile("".join(signs.get(re.sub(r"\*{3,}", "**", part)) or re.escape(part) for part in parts), re.DOTALL)
+def _steps(pattern: str) -> tuple[re.Pattern[str] | None, ...]:
+    """One for each part of a path; None stands for any number of folders."""
+    parts = pattern.split("/")
+    parts += ["*"] if parts[-1] == "**" else []
+    return tuple(None if part == "**" else _part(part) for part in parts)
+
+
+def _part(part: str) -> re.Pattern[str]:
+    """A star takes as little as it can and gives nothing back, so no name takes long; the last one takes the rest."""
+    first, *others = (re.escape(piece).replace(r"\?", ".") for piece in re.split(r"\*+", part))
+    inner = "".join(f"(?>.*?{piece})" for piece in others[:-1])
+    return re.compile(f"{first}{inner}{f'.*{others[-1]}' if others else ''}", re.DOTALL)
+
+
+def _fits(pattern: str, path: str) -> bool:
+    steps = _steps(pattern)
+    at = _further(steps, {0})
+    for name in path.split("/"):
+        stay = {one for one in at if one < len(steps) and steps[one] is None}
+        taken = {one + 1 for one in at - stay if one < len(steps) and (step := steps[one]) and step.fullmatch(name)}
+        at = _further(steps, stay | taken)
+    return len(steps) in at
+
+
+def _further(steps: Sequence[re.Pattern[str] | None], at: set[int]) -> set[int]:
+    """With the places that are reached when "any number of folders" is none."""
+    for place in range(len(steps)):
+        if place in at and steps[place] is None:
+            at.add(place + 1)
+    return at
 
 
 def _names(rule: str, finding: Finding) -> bool:
@@ -174,6 +202,7 @@ def _next(line: int, standing: set[int]) -> int:
 
 
 def _asked(number: int, words: str) -> Inline:
+    words = words[:1000]
     named = _RULES.match(words)
     rules = tuple(part.strip() for part in named[1].split(",")) if named else ()
     rest = words[named.end() :] if named else words

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import re
+import time
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -260,10 +262,35 @@ def test_an_entry_that_is_over_counts_again_and_is_shown_as_asking() -> None:
         ("[a].py", "a.py", False),
         ("[a].py", "[a].py", True),
         ("*", "a\nb", True),
+        ("src/**", "src", False),
+        ("**/a/**/b.py", "a/b.py", True),
+        ("**/a/**/b.py", "x/a/y/z/b.py", True),
+        ("**/a/**/b.py", "x/y/b.py", False),
+        ("a*b*c", "a1b2b3c", True),
+        ("a*b*c", "abcb", False),
+        ("*b?*d", "abxd", True),
+        ("*a*", "b", False),
     ],
 )
 def test_a_star_stays_in_its_folder_and_two_do_not(pattern: str, path: str, fits: bool) -> None:
     assert Ignore("S102", pattern, None, "x").covers(found(path=path)) is fits
+
+
+@given(st.text("ab/*?", max_size=9), st.text("ab/", max_size=9))
+def test_a_pattern_means_what_the_same_regular_expression_means(pattern: str, path: str) -> None:
+    if any("**" in part and part != "**" for part in pattern.split("/")):
+        return
+    signs = {"**/": "(?:[^/]*/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    parts = re.split(r"((?:^|(?<=/))\*\*/|\*\*|\*|\?)", pattern)
+    same = re.fullmatch("".join(signs.get(part, part) for part in parts), path) is not None
+    assert Ignore("S102", pattern, None, "x").covers(found(path=path)) is same
+
+
+def test_no_pattern_takes_long_on_any_name() -> None:
+    before = time.process_time()
+    assert not Ignore("S102", "*a" * 150, None, "x").covers(found(path="a" * 4000 + "b"))
+    assert not Ignore("S102", "**/" * 90 + "b", None, "x").covers(found(path="a/" * 2000 + "a"))
+    assert time.process_time() - before < 5
 
 
 @pytest.mark.parametrize(
@@ -281,7 +308,8 @@ def test_a_star_stays_in_its_folder_and_two_do_not(pattern: str, path: str, fits
         (ENTRY.replace("src/**", "/src/**"), "from the root"),
         (ENTRY.replace("src/**", "a/../b"), "from the root"),
         (ENTRY.replace("src/**", "src/"), "write src/**"),
-        (ENTRY.replace("src/**", "*a" * 9), "8 stars"),
+        (ENTRY.replace("src/**", "a**"), "stands alone"),
+        (ENTRY.replace("src/**", "a" * 301), "300 characters"),
         (ENTRY.replace('"ada"', "7"), "by is a name"),
         (ENTRY.replace('"src/**"', "[1]"), "path is missing"),
         ('ignore = "S102"', "[[ignore]]"),
