@@ -5,8 +5,13 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
+
+from bot.scanners.findings import Severity
+from bot.scanners.running import scan
 from demo import security
 from demo.security import PACKAGE, careless, holding, leaked, mended
+from runners.process.box import ProcessBox
 
 
 def test_no_two_keys_are_alike_and_none_stands_in_the_chapter() -> None:
@@ -45,3 +50,17 @@ def test_books_and_log_that_repeat_the_key_are_named(tmp_path: Path) -> None:
     (home / "slipway.db").write_text("nothing")
     (home / "slipway.db-wal").write_text("a row: the key")
     assert holding("the key", home) == ["slipway.db-wal", "slipway.log"]
+
+
+@pytest.mark.slow
+async def test_the_scanners_see_the_key_and_the_injection_and_nothing_once_both_are_mended(tmp_path: Path) -> None:
+    grave: list[set[tuple[str, str]]] = []
+    for name, files in (("careless", careless(leaked())), ("mended", mended())):
+        root = tmp_path / name
+        root.mkdir()
+        for path, text in files.items():
+            (root / path).write_text(text)
+        found, ran = await scan(root, sorted(files), ProcessBox(), tmp_path / "cache")
+        assert [one.fault for one in ran if one.needed and one.fault] == []
+        grave.append({(one.kind, one.path) for one in found if one.severity >= Severity.HIGH})
+    assert grave == [{("secret", "config.py"), ("code", "app.py")}, set()]
