@@ -21,7 +21,7 @@ from urllib.parse import quote, unquote
 
 from bot.errors import SlipwayError
 from bot.scanners.findings import Finding, Ran, Report
-from bot.scanners.severity import quotes, weigh
+from bot.scanners.severity import quotes, trivial, weigh
 
 LARGEST = 32 * 1024 * 1024  # bytes of one report
 DEEPEST = 64  # lists and objects inside each other
@@ -184,6 +184,9 @@ class _Reading:
             return None
         self._seen.add(seen)
         kind, score, mend = weigh(self.tool, name, _level(result, rule), _given(result, rule), path, said)
+        lines = self.lines(path)
+        if kind == "secret" and score < 7.0 and 0 < line <= len(lines) and trivial(lines[line - 1]):
+            kind, score = "config", 3.0
         if kind == "secret":
             said = f"This looks like a secret ({name})"
         elif quotes(self.tool, name):

@@ -56,6 +56,11 @@ _CONFIG = re.compile(
     re.IGNORECASE,
 )
 
+_ADDRESS = re.compile(r"://([^:@/\s]{0,100}):([^@/\s]{1,200})@")
+_NO_PASSWORDS = frozenset(
+    ("change-me", "changeme", "change_me", "dev", "example", "guest", "pass", "passwd", "password", "postgres", "root")
+) | {"secret", "test", "user", "xxx", "your-password", "..."}
+
 _SHELL = "Start the program with a list of arguments, and without a shell."
 _SQL = "Hand values over as parameters of the query, and never put them into its text."
 _EVAL = "Don't run text as code; read it as data (ast.literal_eval, JSON), or choose from a fixed list."
@@ -277,6 +282,14 @@ def quotes(tool: str, rule: str) -> bool:
     tool = tool.lower()
     named = tool != "ruff" and _PASSWORD_RULE.search(rule) is not None  # ruff tells the variable's name only
     return named or FAMILIES.get(tool) == "secrets" or _finds_secrets(tool, rule)
+
+
+def trivial(line: str) -> bool:
+    """Whether all passwords in the addresses of a line are ones that nobody keeps: postgres:postgres, change-me."""
+    found = _ADDRESS.findall(line)
+    return bool(found) and all(
+        word.lower() in (user.lower(), *_NO_PASSWORDS) or word[0] in "$<{%" for user, word in found
+    )
 
 
 def elsewhere(path: str) -> bool:

@@ -348,3 +348,15 @@ def test_a_key_that_another_scanner_quotes_is_not_told_either(tmp_path: Path) ->
     for at in (0, 470, 480, 490):
         (found,) = seen(log(result(text=f"{'x ' * (at // 2)}\u201c{key}\u201d is odd")), tmp_path)
         assert key[:12] not in found.message
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"), [("postgres", "config"), ("change-me", "config"), ("${WORD}", "config"), ("x7Kq2", "secret")]
+)
+def test_a_password_that_nobody_keeps_is_no_secret(tmp_path: Path, word: str, kind: str) -> None:
+    line = f"URL: postgres://postgres:{word}@db:5432/shop"
+    raw = log(result("compose.yaml", rule="generic-credential-uri", text=line))
+    (found,) = seen(raw, tmp_path, "kingfisher", {"compose.yaml": line})
+    assert found.kind == kind
+    assert found.severity is (Severity.LOW if kind == "config" else Severity.MEDIUM)
+    assert word not in found.message
