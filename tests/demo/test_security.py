@@ -6,12 +6,14 @@ import ast
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from bot.scanners.findings import Severity
 from bot.scanners.running import scan
 from demo import security
-from demo.security import PACKAGE, careless, holding, leaked, mended
+from demo.security import AGENT, BRANCH, PACKAGE, REPO, Security, careless, holding, leaked, mended
 from runners.process.box import ProcessBox
+from tests.demo.conftest import World
 
 
 def test_no_two_keys_are_alike_and_none_stands_in_the_chapter() -> None:
@@ -64,3 +66,18 @@ async def test_the_scanners_see_the_key_and_the_injection_and_nothing_once_both_
         assert [one.fault for one in ran if one.needed and one.fault] == []
         grave.append({(one.kind, one.path) for one in found if one.severity >= Severity.HIGH})
     assert grave == [{("secret", "config.py"), ("code", "app.py")}, set()]
+
+
+async def test_the_mended_push_leaves_no_commit_with_the_key_in_the_branch(world: World) -> None:
+    chapter = Security(world.gh, "http://localhost:1", world.http, Console(quiet=True))
+    await chapter._people()
+    await world.gh.branch_commit(REPO, BRANCH, careless("the key"), "Search", author=AGENT[0])
+    number = await world.gh.open_pull(REPO, BRANCH, "main", "Search", "", AGENT[0])
+    before = chapter.head(REPO, number)
+
+    await chapter._pushes_afresh(mended(), "Search, safely")
+
+    git, head = world.gh.hub.repo(REPO).git, chapter.head(REPO, number)
+    main = (await git.refs())["refs/heads/main"]
+    assert head != before
+    assert [one.sha for one in await git.log(head, f"^{main}", limit=9)] == [head]
