@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from bot.errors import SlipwayError
-from bot.scanners.findings import Finding, Ran, Report
+from bot.scanners.findings import Finding, Kind, Ran, Report
 from bot.scanners.severity import quotes, trivial, weigh
 
 LARGEST = 32 * 1024 * 1024  # bytes of one report
@@ -91,7 +91,11 @@ def hushed(text: str) -> str:
 
 def bare(lines: Sequence[str], number: int) -> str:
     """A line without white space; nothing where there is none of this number."""
-    return "".join(lines[number - 1].split()) if 0 < number <= len(lines) else ""
+    return "".join(_at(lines, number).split())
+
+
+def _at(lines: Sequence[str], number: int) -> str:
+    return lines[number - 1] if 0 < number <= len(lines) else ""
 
 
 def _hash(*parts: str) -> str:
@@ -184,18 +188,11 @@ class _Reading:
             return None
         self._seen.add(seen)
         kind, score, mend = weigh(self.tool, name, _level(result, rule), _given(result, rule), path, said)
-        lines = self.lines(path)
-        if kind == "secret" and score < 7.0 and 0 < line <= len(lines) and trivial(lines[line - 1]):
+        if kind == "secret" and score < 7.0 and trivial(_at(self.lines(path), line)):
             kind, score = "config", 3.0
-        if kind == "secret":
-            said = f"This looks like a secret ({name})"
-        elif quotes(self.tool, name):
-            said = f"What the rule {name} looks for is written here"
-        elif kind in ("code", "config"):
-            said = hushed(said)  # before it is cut: half a key is one too
+        said = plain(_told(self.tool, name, kind, said), LONGEST) or name
         url = rule.get("helpUri")
         url = plain(url, 300) if isinstance(url, str) and url.startswith(("https://", "http://")) else ""
-        said = plain(said, LONGEST) or name
         return Finding(self.tool, name, kind, score, path, line, end, said, help=mend, url=url)
 
     def _between(self, path: str, region: dict[str, Any]) -> tuple[int, int]:
@@ -244,6 +241,15 @@ class _Reading:
         except UnicodeEncodeError:
             return None
         return "/".join(parts)
+
+
+def _told(tool: str, rule: str, kind: Kind, said: str) -> str:
+    """What may be repeated of a message."""
+    if kind == "secret":
+        return f"This looks like a secret ({rule})"
+    if quotes(tool, rule):
+        return f"What the rule {rule} looks for is written here"
+    return hushed(said) if kind in ("code", "config") else said  # before it is cut: half a key is one too
 
 
 def _object(value: object) -> dict[str, Any]:
