@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import logging
+import os
 import signal
 import time
 import uuid
@@ -19,6 +20,7 @@ import handlers
 from bot import errands
 from bot import web as door
 from bot.builds import Builds
+from bot.builds.scan import Equipment, Scanning
 from bot.deliveries import unpack
 from bot.errors import GitHubDown, Misconfigured, TryLater
 from bot.github import GitHub
@@ -30,6 +32,8 @@ from bot.releases import Releases
 from bot.reports import Reports
 from bot.reports.gate import Gates
 from bot.reports.policy import PolicyCheck
+from bot.reports.scan import ScanCheck
+from bot.scanners.dependencies import Indexes, Registries
 from bot.service import Event, Service
 from bot.settings import Settings
 from bot.sources import Sources
@@ -37,7 +41,7 @@ from bot.store import Store, deliveries, migrate
 from bot.sweeper import Sweeper
 from bot.worker import Worker
 from runners.base import Limits, Router, Runner, RunnerError, Target, Traffic, Unavailable
-from runners.choose import choose
+from runners.choose import box, choose
 from runners.proxy import SERVER_OPTIONS, Proxy
 
 GRACE_SECONDS = 5.0  # for work under way when we are asked to stop; the rest is begun again by the next start
@@ -73,11 +77,30 @@ async def serve(settings: Settings, *, web: bool, worker: bool) -> None:
         await stop.wait()
 
 
+async def equipment(settings: Settings) -> Equipment:
+    """What changes are scanned with here."""
+    folder = settings.home.absolute() / "scan"
+    place = await box(
+        settings.runner,
+        settings.home.absolute(),
+        image_python=settings.image_python,
+        image_node=settings.image_node,
+    )
+    return Equipment(place, folder, Registries(Indexes.here(os.environ)))
+
+
 @contextlib.asynccontextmanager
 async def running(
-    settings: Settings, *, web: bool = True, worker: bool = True, clock: Callable[[], float] = time.time
+    settings: Settings,
+    *,
+    web: bool = True,
+    worker: bool = True,
+    clock: Callable[[], float] = time.time,
+    equipment: Callable[[Settings], Awaitable[Equipment | None]] = equipment,
 ) -> AsyncIterator[Service | None]:
-    """The whole service, between start and orderly end; gives the Service when there is a worker."""
+    """The whole service, between start and orderly end; gives the Service when there is a worker.
+
+    `equipment`: what changes are scanned with; None where they are not."""
     settings.require_github()
     settings.home.mkdir(parents=True, exist_ok=True)
     await asyncio.to_thread(migrate, settings.database)
@@ -95,7 +118,11 @@ async def running(
         tasks = await stack.enter_async_context(_tasks())  # they end before what they use is closed
         if worker:
             parts = Parts(settings, store, github, sources, runner, proxy or Elsewhere(), clock)
-            service = _work(parts, stack, tasks)
+            scanning = await equipment(settings)
+            if scanning is not None:
+                stack.push_async_callback(scanning.close)
+                tasks(scanning.warm())
+            service = _work(parts, scanning, stack, tasks)
         if proxy is not None:
             ready = runner.ready if worker else _nothing
             await _open(settings, store, proxy, ready, stack, tasks)
@@ -116,7 +143,10 @@ class Parts:
 
 
 def _work(
-    parts: Parts, stack: contextlib.AsyncExitStack, tasks: Callable[[Coroutine[Any, Any, None]], None]
+    parts: Parts,
+    equipment: Equipment | None,
+    stack: contextlib.AsyncExitStack,
+    tasks: Callable[[Coroutine[Any, Any, None]], None],
 ) -> Service:
     settings, store, github, sources = parts.settings, parts.store, parts.github, parts.sources
     runner, router, clock = parts.runner, parts.router, parts.clock
@@ -125,11 +155,14 @@ def _work(
     policies = Policies(settings, store, github, clock)
     stack.push_async_callback(policies.close)
     terms = _terms(policies)
-    previews = Previews(settings, store, github, sources, runner, router, builds, clock, terms)
+    scans = equipment is not None
+    previews = Previews(settings, store, github, sources, runner, router, builds, clock, terms, scans=scans)
     releases = Releases(settings, store, github, sources, runner, router, clock, policies=policies)
     check = PolicyCheck(store, github, policies, clock)
     gates = Gates(store, github, policies, clock, settings.github_webhook_secret)
-    service = Service(store, github, sources, previews, releases, policies, check, gates, clock)
+    scanner = Scanning(store, sources, equipment, clock) if equipment is not None else None
+    scan = ScanCheck(store, github, policies, scanner, clock)
+    service = Service(store, github, sources, previews, releases, policies, check, gates, scan, clock)
     reports = Reports(settings, store, github, lambda: runner.isolates, clock, previews.money.account)
     sweeper = Sweeper(settings, service, runner, clock)
     worker = Worker(store, _dispatch(service), heavy=settings.builds_at_once, clock=clock, prepare=sweeper.clear)

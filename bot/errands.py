@@ -124,3 +124,12 @@ def answer(project_id: int, number: int, ident: str, **told: Any) -> Errand:
     order = Order(key=f"answer:{ident}", priority=-5, project_id=project_id)
     payload = {"project": project_id, "number": number, "ident": ident, **told}
     return Errand(f"answer:{ident}", "slipway.answer", payload, order)
+
+
+def scan(project_id: int, number: int, reason: str) -> Errand:
+    """Scan a pull request's head, or tell of it anew.  A newer question takes the place of an older one."""
+    key = f"{project_id}#{number}:scan"
+    order = Order(key=key, topic=key, priority=-5, project_id=project_id)
+    return Errand(
+        f"scan:{project_id}#{number}:{reason}", "slipway.scan", {"project": project_id, "number": number}, order
+    )

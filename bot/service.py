@@ -13,6 +13,7 @@ from bot.previews import Previews
 from bot.releases import Releases
 from bot.reports.gate import Gates
 from bot.reports.policy import PolicyCheck
+from bot.reports.scan import ScanCheck
 from bot.sources import Sources
 from bot.store import Store, deliveries
 
@@ -40,6 +41,7 @@ class Service:
     policies: Policies
     policy_check: PolicyCheck
     gates: Gates
+    scan_check: ScanCheck
     clock: Callable[[], float]
 
     async def send(self, *errands: Errand) -> None:

@@ -21,6 +21,7 @@ from handlers import (
     push,
     release,
     repository,
+    scan,
 )
 
 Handler = Callable[[Event, Service], Awaitable[None]]
@@ -47,6 +48,7 @@ HANDLERS: dict[str, Handler] = {
     "slipway.rebuild": clock.rebuild,
     "slipway.remove": clock.remove,
     "slipway.revive": release.revive,
+    "slipway.scan": scan.look,
     "slipway.settle": release.settle,
     "slipway.sleep": clock.sleep,
     "slipway.wake": clock.wake,
@@ -61,6 +63,8 @@ async def abandon(event: Event, service: Service, reason: str) -> None:
     await service.previews.refresh.abandon(event.guid, reason)
     if event.name == "slipway.judge":
         await service.gates.abandon(event.payload["project"], event.payload["sha"], reason)
+    elif event.name == "slipway.scan":
+        await service.scan_check.abandon(event.payload["project"], event.payload["number"], reason)
     elif event.name == "issue_comment":
         await issue_comment.abandon(event, service, reason)
     elif event.name == "check_run":

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Any, Literal
 
 from bot.errors import GitHubDown, GitHubRefused
+from bot.github.advisories import GlobalAdvisories
 from bot.github.api import Api, number_of
 from bot.github.files import AS_OBJECT, File, file_of
 from bot.github.limits import ANNOTATIONS, CHECK_TEXT, COMMENT, annotation, fit, line
@@ -88,6 +89,10 @@ class Repository:
         url = "/repos/{owner}/{repo}/compare/{base}...{head}{?per_page}"
         found = await self._api(CODE).one(url, **self._names, base=base, head=head, per_page=1)
         return str(found["merge_base_commit"]["sha"])
+
+    def advisories(self) -> GlobalAdvisories:
+        """What is known against packages; the same for every repository."""
+        return GlobalAdvisories(self._api(METADATA))
 
     # ---- pull requests
 

@@ -51,6 +51,8 @@ class View:
     rewrites: tuple[int, int] = (0, 0)  # commands that were edited, and deleted, after they were answered
     money: str = ""  # Markdown of bot.messages.money
     money_twin: Mapping[str, Any] | None = None
+    scan: str = ""  # Markdown of bot.messages.scan
+    scan_twin: Mapping[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ def comment(view: View) -> str:
         return _expired(view)
     parts = [_twin(view), _status_line(view)]
     parts += [_reason(view)] if view.deployment.failure else [_app_table(view)]
-    parts += [view.production, _agent_line(view), view.money, _rewrites(view), _notes(view), _commands()]
+    parts += [view.production, _agent_line(view), view.scan, view.money, _rewrites(view), _notes(view), _commands()]
     parts += [_details(view)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -185,6 +187,7 @@ def _twin(view: View) -> str:
             "agent": view.pull.agent,
             "agent_id": view.pull.agent_id,
             "money": view.money_twin,
+            "scan": view.scan_twin,
             "error": facts.error(deployment, view.log),
             "limits": facts.limits(deployment),
             **facts.again(deployment),

@@ -12,6 +12,7 @@ from bot.models.policy import Decision, PolicyChange, PolicyText
 from bot.models.projects import AgentFreeze, Allowance, Display, Gate, Installation, Leave, Project, PullRequest
 from bot.models.queue import Delivery, Effect, Work
 from bot.models.releases import Environment, Release, Stage
+from bot.models.scans import Scan
 
 __all__ = [
     "AgentFreeze",
@@ -40,6 +41,7 @@ __all__ = [
     "Release",
     "Reservation",
     "Route",
+    "Scan",
     "Spend",
     "Stage",
     "State",

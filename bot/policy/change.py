@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from bot.policy.facts import Changed, Check, Facts, Unknown
-from bot.policy.objection import Objection, unknown
-from bot.policy.terms import Change, ExtraCheck, RequiredCheck
+from bot.policy.facts import Changed, Check, Facts, Scanned, Unknown
+from bot.policy.objection import Needs, Objection, unknown
+from bot.policy.terms import Change, ExtraCheck, RequiredCheck, Scan
 
 PREVIEW, SCAN = "slipway/preview", "slipway/scan"
+SCANNING = "the scan goes on"  # why there is no report of it yet
+WEIGHED = ("malware", "secrets", "critical", "high", "medium", "low")
 VERDICTS = frozenset({"slipway/gate", "slipway/policy"})  # made of these rules, so never a reason for them
 NAMED = 5  # checks or paths that an objection names
 
@@ -74,8 +77,9 @@ def _is_one_of(check: Check, wanted: frozenset[RequiredCheck] | set[RequiredChec
 
 
 def _known_better(facts: Facts, check: Check) -> bool:
-    """The gate asks the books how the preview is, and what its check says may be older than that."""
-    return check.own and check.name == PREVIEW and not isinstance(facts.preview, Unknown)
+    """The books are asked how preview and scan are, and what their checks say may be older than that."""
+    known = {PREVIEW: not isinstance(facts.preview, Unknown), SCAN: facts.scan is not None}
+    return check.own and known.get(check.name, False)
 
 
 def _succeeded(check: Check) -> bool:
@@ -110,12 +114,43 @@ def _host(url: str) -> str:
 def scanned(facts: Facts) -> Objection | None:
     """The scan stays within the limits.
 
-    Where the policy has any, no report is not a pass."""
-    scan = facts.terms.scan
-    limits = (scan.critical, scan.high, scan.medium, scan.low, scan.secrets, scan.malware)
-    if all(limit is None for limit in limits) and scan.unknown == "allow":
+    No report is not a pass, but where this server does not scan and nobody has set a limit."""
+    terms, seen = facts.terms.scan, facts.scan
+    if seen is None and terms == Scan():
         return None
-    return unknown("scan", "scan_unknown", "what is in it", "a scan", Unknown("this version does not scan yet."))
+    if seen is None or isinstance(seen, Unknown):
+        why = seen if seen is not None else Unknown("this server does not scan.")
+        going = isinstance(seen, Unknown) and seen.why == SCANNING
+        return None if terms.unknown == "allow" else _unscanned(why, "time" if going else "answer")
+    if terms.max_age is not None and facts.now > seen.at + terms.max_age:
+        hours, most = (facts.now - seen.at) / 3600, terms.max_age / 3600
+        words = "The scan is too old: faults become known after it."
+        ask = "Write /redeploy, which scans it again."
+        return Objection("scan", "scan_old", words, f"{hours:.0f} h", f"{most:.0f} h", ask, "answer")
+    over = _over(seen, terms)
+    if not over:
+        return None
+    words = "The scan found something new that weighs too much."
+    ask = "Mend it and push; the check slipway/scan says where it is and how."
+    return Objection("scan", "scan_failed", words, ", ".join(over), _allowed(terms), ask, short=f"scan: {over[0]}")
+
+
+def _unscanned(why: Unknown, needs: Needs) -> Objection:
+    return dataclasses.replace(unknown("scan", "scan_unknown", "what is in it", "a scan", why), needs=needs)
+
+
+def _over(seen: Scanned, terms: Scan) -> list[str]:
+    """What there is more of than may be."""
+    return [
+        f"{getattr(seen, name)} new {name}"
+        for name in WEIGHED
+        if (most := getattr(terms, name)) is not None and getattr(seen, name) > most
+    ]
+
+
+def _allowed(terms: Scan) -> str:
+    said = [f"{most} {name}" for name in WEIGHED if (most := getattr(terms, name)) is not None]
+    return f"at most {', '.join(said)}"
 
 
 def earlier(facts: Facts) -> Objection | None:

@@ -74,6 +74,19 @@ class Check:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Scanned:
+    """New findings at the commit that nothing excuses, by weight.  A secret counts by its weight, too."""
+
+    critical: int = 0
+    high: int = 0
+    medium: int = 0
+    low: int = 0
+    secrets: int = 0
+    malware: int = 0
+    at: float = 0.0  # when it was scanned, Unix seconds
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Stop:
     """A freeze, a lock or a hold that stands now.  `until` in Unix seconds; None: until somebody lifts it."""
 
@@ -130,6 +143,7 @@ class Facts:
     live_since: float | Unknown | None = NOT_ASKED  # since when people could look at it
     verified_in: frozenset[str] | Unknown = frozenset()  # environments where this very artifact is verified
     changed: Changed | Unknown = NOT_ASKED
+    scan: Scanned | Unknown | None = None  # None: this server does not scan
     acks: frozenset[str] = frozenset()  # what a person has acknowledged at this head
     lifted: frozenset[str] = frozenset()  # rules that somebody with the right has lifted for this head
     extra: Mapping[str, bool | Unknown] = dataclasses.field(

@@ -122,15 +122,15 @@ class Licences:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scan:
-    """Findings that may be there, by weight.  None: not looked at."""
+    """New findings that may be there, by weight.  None: any number."""
 
-    critical: int | None = None
-    high: int | None = None
+    critical: int | None = 0
+    high: int | None = 0
     medium: int | None = None
     low: int | None = None
-    secrets: int | None = None
-    malware: int | None = None
-    unknown: Literal["allow", "deny"] = "allow"
+    secrets: int | None = 0
+    malware: int | None = 0
+    unknown: Literal["allow", "deny"] = "deny"
     max_age: int | None = None
     licences: Licences = Licences()
 

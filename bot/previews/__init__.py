@@ -47,9 +47,11 @@ class Previews:
         builds: Builds,
         clock: Callable[[], float] = time.time,
         terms: Callable[[Project], Awaitable[Effective]] = unwritten,
+        *,
+        scans: bool = False,
     ) -> None:
         self.money = money_of(settings, store, terms, clock)
-        ground = Ground(settings, store, runner, router, clock, terms, self.money)
+        ground = Ground(settings, store, runner, router, clock, terms, self.money, scans)
         rest = Rest(ground, sources)
         self.refresh = Refresh(ground, github, sources, builds, rest.places)
         self.show_merge = self.refresh.show_merge

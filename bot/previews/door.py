@@ -7,10 +7,10 @@ import dataclasses
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from bot.agents import Author, Commit, binds, declared, identify, recognise
+from bot.agents import Author, binds, declared, identify, recognise
 from bot.errors import GitHubDown, GitHubRefused, TryLater
 from bot.github import Repository
-from bot.github.shapes import Malformed, pull_of
+from bot.github.shapes import Malformed, commit_of, pull_of
 from bot.models import Deployment, PullRequest
 from bot.policy.admission import binding
 from bot.policy.terms import Effective
@@ -65,7 +65,7 @@ class Door:
             treat=policy.undeclared.treat_as_agent_if,
             branch=pull.head_ref,
             body=body,
-            commits=[_commit(one) for one in rows],
+            commits=[commit_of(one) for one in rows],
         )
         known = None
         if agent is not None:
@@ -95,7 +95,7 @@ class Door:
         head = next((one for one in commits if one.get("sha") == deployment.sha), None)
         if head is None or any(_is_bot(head.get(who)) for who in ("author", "committer")):
             return False
-        return recognise(PERSON, branch="", body="", commits=[_commit(head)]) is None
+        return recognise(PERSON, branch="", body="", commits=[commit_of(head)]) is None
 
 
 def _late(raw: Mapping[str, Any], pull: PullRequest, sha: str) -> bool:
@@ -127,14 +127,3 @@ async def _unless_refused(asked: Awaitable[T]) -> T | None:
 
 def _is_bot(account: object) -> bool:
     return isinstance(account, Mapping) and account.get("type") == "Bot"
-
-
-def _commit(raw: Mapping[str, Any]) -> Commit:
-    commit = raw.get("commit")
-    inner: Mapping[str, Any] = commit if isinstance(commit, Mapping) else {}
-
-    def email(who: str) -> str:
-        person = inner.get(who)
-        return str(person.get("email") or "") if isinstance(person, Mapping) else ""
-
-    return Commit(email("author"), email("committer"), str(inner.get("message") or ""))

@@ -31,6 +31,7 @@ class Ground:
     clock: Callable[[], float]
     terms: Callable[[Project], Awaitable[Effective]]  # what the policy says of a project now
     money: Money
+    scans: bool = False  # whether what a change brings is scanned here
 
     def log_path(self, deployment: str) -> Path:
         return self.settings.home.absolute() / "logs" / f"{deployment}.log"

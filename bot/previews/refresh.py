@@ -8,16 +8,18 @@ import contextlib
 from bot.builds import Builds
 from bot.errors import GitHubRefused, SourceUnavailable
 from bot.github import GitHub, Repository
+from bot.messages.scan import told_secret
 from bot.models import Deployment, Project, PullRequest, State
 from bot.previews.door import Door, Seen
 from bot.previews.ground import Ground
 from bot.previews.places import Places
 from bot.previews.spending import Spending
 from bot.sources import Revision, Sources
-from bot.store import agents, artifacts, commands, deployments, pulls
+from bot.store import agents, artifacts, commands, deployments, pulls, scans
 from runners.base import Artifact, BuildFailed, Failed, Gone, Instance, StartFailed, Target, failures
 from runners.base.logs import FileLog, end_of
 
+SECRETS_SECONDS = 30.0
 FORK = {
     "reason_code": "fork",
     "step": "admit",
@@ -52,6 +54,8 @@ class Refresh:
         if newest and newest.delivery != guid and not again and _settled(newest, pull, now):
             return
         deployment = await self._store.write(deployments.begin, guid, pull, pull.head_sha, now)
+        if self._ground.scans:
+            await self._store.write(scans.ask, project.id, pull.number, pull.head_sha, guid, now)
         await self._deploy(project, pull, deployment, by_person=by_person)
 
     async def show_merge(self, project: Project, pull: PullRequest, sha: str, guid: str) -> None:
@@ -155,6 +159,26 @@ class Refresh:
                 instance = started = await ground.runner.start(launch, log)
             await self._go_live(project, pull, deployment, artifact, instance, former, started)
 
+    async def _leaks(self, deployment: Deployment) -> bool:
+        """Whether the change brings a secret that gives access: then it has ended with that, and is not shown.
+
+        The scan runs beside the build.  Nobody waits longer than this for it: the check fails all the same."""
+        if not self._ground.scans or deployment.number is None:
+            return False
+        key, clock = (deployment.project_id, deployment.number, deployment.sha), asyncio.get_running_loop().time
+        until = clock() + SECRETS_SECONDS
+        seen = self._store.changed
+        while await self._store.read(scans.pending, key) and clock() < until:
+            await self._store.wait_changed(seen, until - clock())
+            seen = self._store.changed
+        report = await self._store.read(scans.leaked, key, self._ground.clock())
+        if report is None:
+            return False
+        await self._ground.step(
+            deployment, State.REFUSED, "not started: it holds a secret", failure=told_secret(report, deployment.sha)
+        )
+        return True
+
     async def _go_live(
         self,
         project: Project,
@@ -167,7 +191,9 @@ class Refresh:
     ) -> None:
         live = False
         try:
-            live = await self._switch(project, pull, deployment, artifact, instance, former)
+            live = not await self._leaks(deployment) and await self._switch(
+                project, pull, deployment, artifact, instance, former
+            )
         finally:
             if started is not None and not live:
                 await asyncio.shield(self._undo(deployment, started))

@@ -19,7 +19,7 @@ from bot.releases.ask import Ask, Outcome, refused
 from bot.releases.ground import Ground, asker, objected, stops
 from bot.sources import Sources
 from bot.store import decisions as kept
-from bot.store import deliveries, deployments, environments, leaves, policies, releases
+from bot.store import deliveries, deployments, environments, leaves, policies, releases, scans
 
 PATIENCE_SECONDS = 1.5  # for a first comment that is on its way
 COMPARED_SECONDS = 6.0  # for the look at what the head does to the policy
@@ -133,8 +133,6 @@ def _known(session: Session, ask: Ask, number: int, shown: Deployment | None, no
     pull = session.get(PullRequest, (ask.project.id, number))
     sha, deployment = (shown.sha, shown.id) if shown else ("", "")
     said = leaves.said(session, ask.project.id, number, sha, ask.environment, now, deployment)
-    way = policies.of_head(session, ask.project.id, number, sha)
-    change = Unknown("it is being compared") if way is None else None if way == "none" else way
     return {
         "pusher_id": pull.pusher_id if pull else None,
         "agent": pull.agent if pull else None,
@@ -143,7 +141,8 @@ def _known(session: Session, ask: Ask, number: int, shown: Deployment | None, no
         "reviews": said.approvals,
         "acks": said.acks,
         "lifted": said.lifted,
-        "policy_change": change,
+        "policy_change": policies.change_of(session, ask.project.id, number, sha),
+        "scan": scans.scanned(session, (ask.project.id, number, sha), now),
         "confirmed": ask.confirm and ask.actor.id in said.confirmed,
     }
 

@@ -24,9 +24,10 @@ from sqlmodel import Session, col, select
 from bot.errors import GitHubDown, GitHubRefused, TryLater
 from bot.github import GitHub, Repository
 from bot.hosts import commit_label, environment_label, pull_label
-from bot.messages import CHECK, MARKER, View, check, comment, money, production, remote
+from bot.messages import CHECK, MARKER, View, check, comment, production, remote
 from bot.messages.commands import ANSWERS
 from bot.models import Deployment, Effect, PullRequest, Release, State
+from bot.reports.lines import scanned, with_money
 from bot.reports.once import once
 from bot.settings import Settings
 from bot.store import Store, commands, deployments, environments, releases
@@ -281,9 +282,10 @@ class Reports:
             told = production.block(seen)
             view = dataclasses.replace(view, production=told, production_twin=production.twin(seen))
         rewrites = await self._store.read(commands.rewrites, pull.project_id, pull.number)
-        view = dataclasses.replace(view, rewrites=rewrites)
+        seen_by = await self._store.read(scanned, newest, self._clock())
+        view = dataclasses.replace(view, rewrites=rewrites, **seen_by)
         if self._account is not None:
-            view = _with_money(view, await self._account(pull.project_id, pull.number), self._clock())
+            view = with_money(view, await self._account(pull.project_id, pull.number), self._clock())
         body = comment(view)
         digest = hashlib.sha256(body.encode("utf-8", "replace")).hexdigest()
         if digest == pull.comment_digest:
@@ -333,11 +335,6 @@ class Reports:
 
     def _log(self, deployment: str) -> Path:
         return self._settings.home.absolute() / "logs" / f"{deployment}.log"
-
-
-def _with_money(view: View, account: Account, now: float) -> View:
-    told = (account.cost, account.standings, account.currency)
-    return dataclasses.replace(view, money=money.line(*told, now), money_twin=money.twin(*told))
 
 
 @contextlib.contextmanager

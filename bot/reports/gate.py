@@ -23,10 +23,10 @@ from bot.permissions.elsewhere import decisions as said_elsewhere
 from bot.permissions.policies import Held, Policies
 from bot.policy import GATE as RULES
 from bot.policy import Facts, Unknown
-from bot.policy.facts import PolicyChange, Preview
+from bot.policy.facts import PolicyChange, Preview, Scanned
 from bot.policy.verdict import Verdict, together, weigh
 from bot.reports.once import once
-from bot.store import Store, decisions, deployments, gates, leaves, policies, projects, pulls
+from bot.store import Store, decisions, deployments, gates, leaves, policies, projects, pulls, scans
 
 ENVIRONMENT = "production"  # whose terms a change has to meet
 WAITED_SECONDS = 3600.0  # after which what should have come by itself is a person's business
@@ -124,6 +124,7 @@ class Gates:
             policy=held.effective,
             policy_fault=held.fault,
             policy_change=seen.policy_change,
+            scan=seen.scan,
             reviews=seen.said.approvals,
             requesters=frozenset(),
             pusher_id=seen.pull.pusher_id,
@@ -205,6 +206,7 @@ class _Seen:
     live_since: float | None
     said: leaves.Said
     policy_change: PolicyChange | Unknown | None
+    scan: Scanned | Unknown | None
     until: float | None
 
 
@@ -212,13 +214,13 @@ def _seen(session: Session, project_id: int, number: int, now: float) -> _Seen:
     pull = session.get_one(PullRequest, (project_id, number))
     newest = session.get(Deployment, pull.displayed) if pull.displayed else None
     at_head = newest if newest is not None and newest.sha == pull.head_sha else None
-    change = policies.of_head(session, project_id, number, pull.head_sha)
     return _Seen(
         pull,
         PREVIEWS.get(at_head.state, "working") if at_head else "working",
         at_head.live_at if at_head else None,
         leaves.said(session, project_id, number, pull.head_sha, ENVIRONMENT, now),
-        Unknown("it is being compared") if change is None else None if change == "none" else change,
+        policies.change_of(session, project_id, number, pull.head_sha),
+        scans.scanned(session, (project_id, number, pull.head_sha), now),
         gates.lifted_until(session, project_id, number, pull.head_sha, now),
     )
 

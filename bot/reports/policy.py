@@ -8,14 +8,14 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bot.agents import Author, binds, identify
 from bot.errors import GitHubDown, GitHubRefused
 from bot.github import GitHub, Repository
 from bot.github.files import File, NotAFile
-from bot.github.shapes import commit_of, pull_of
+from bot.github.shapes import pull_of
 from bot.messages import policy as words
 from bot.messages.policy import CHECK, Past, Proposal
 from bot.models import PolicyChange, Project, PullRequest
+from bot.permissions.author import machine
 from bot.permissions.policies import PATH, Held, Policies, parsed
 from bot.policy.compare import compare
 from bot.policy.merge import Layer, merge
@@ -71,7 +71,7 @@ class PolicyCheck:
         differences = compare(held.effective, proposed)
         ways = {one.way for one in differences}
         way: Way = "looser" if "looser" in ways else "tighter" if "tighter" in ways else "other"
-        agent = await self._agent(repository, pull, raw, held.effective) if way == "looser" else None
+        agent = await machine(repository, pull, raw, held.effective) if way == "looser" else None
         seen = Proposal(sha, way, differences, agent=agent, standing_fault=held.fault.why if held.fault else None)
         return await self._replayed(project, seen, proposed)
 
@@ -91,24 +91,6 @@ class PolicyCheck:
         except NotAFile:
             return True
         return mine != (before.sha if before is not None else None)
-
-    async def _agent(
-        self, repository: Repository, pull: PullRequest, raw: Mapping[str, Any], effective: Effective
-    ) -> str | None:
-        """The machine that wrote it, when what the policy says of agents holds for it."""
-        commits = [commit_of(one) for one in await repository.pull_commits(pull.number)]
-        app = raw.get("performed_via_github_app")
-        via = app.get("id") if isinstance(app, Mapping) else None
-        treat = effective.agents.undeclared.treat_as_agent_if
-        agent = identify(
-            Author(pull.author_id, pull.author, pull.author_is_bot, via if isinstance(via, int) else None),
-            identities=effective.agents.identities,
-            treat=treat,
-            branch=pull.head_ref,
-            body=str(raw.get("body") or ""),
-            commits=commits,
-        )
-        return agent.name if agent is not None and binds(agent, treat) else None
 
     async def _replayed(self, project: Project, seen: Proposal, proposed: Effective) -> Proposal:
         latest = await self._store.read(decisions.latest, project.id, REPLAYED)

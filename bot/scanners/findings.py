@@ -6,7 +6,7 @@ Nothing here ever holds a secret's text: messages come without it, and a fingerp
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any, Literal, Self
 
@@ -86,6 +86,24 @@ class Report:
     new: frozenset[str] = frozenset()
     ran: tuple[Ran, ...] = ()
     asks: tuple[Finding, ...] = ()  # that the change itself asks to be ignored, without the right to
+
+    def as_json(self) -> dict[str, Any]:
+        """As it stands in the books."""
+        return {
+            "findings": [one.as_json() for one in self.findings],
+            "new": sorted(self.new),
+            "ran": [dataclasses.asdict(one) for one in self.ran],
+            "asks": [one.as_json() for one in self.asks],
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            findings=tuple(Finding.from_json(one) for one in raw["findings"]),
+            new=frozenset(raw["new"]),
+            ran=tuple(Ran(**one) for one in raw["ran"]),
+            asks=tuple(Finding.from_json(one) for one in raw["asks"]),
+        )
 
     @property
     def faults(self) -> Sequence[Ran]:

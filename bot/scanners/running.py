@@ -25,6 +25,7 @@ from runners.base.box import Box, Ended
 
 _log = logging.getLogger(__name__)
 
+EDITION = 1  # counts up when a tool is asked for something else, or what it says is weighed otherwise
 MOST = 32 * 1024 * 1024  # bytes of one tool's report
 _BATCH = 384 * 1024  # bytes of paths on one command line: the kernel takes little more than a megabyte
 _LARGEST = 4 * 1024 * 1024  # bytes of a file whose lines are looked at
@@ -57,6 +58,19 @@ async def warm(box: Box, cache: Path, tools: Sequence[Tool] = SCANNERS) -> list[
         return ran
     finally:
         await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
+
+
+async def edition(tools: Sequence[Tool] = SCANNERS) -> str:
+    """The same for as long as the same tools look in the same way: what they found may be kept under it."""
+
+    def known() -> str:
+        said = [str(EDITION)]
+        for tool in tools:
+            binary = tool.binary()
+            said.append(f"{tool.name} {binary and _version(binary, tool.version)}")
+        return "\n".join(said)
+
+    return await asyncio.to_thread(known)
 
 
 async def _turn(

@@ -12,6 +12,8 @@ from sqlmodel import Session, col, select
 from bot import errands
 from bot.audit import Entry
 from bot.models import PolicyChange, PolicyText, Project, PullRequest
+from bot.policy import Unknown
+from bot.policy.facts import PolicyChange as Change
 from bot.store import audit, deliveries, gates
 
 Way = Literal["tighter", "looser", "other", "invalid", "none"]
@@ -95,6 +97,14 @@ def of_head(session: Session, project_id: int, number: int, sha: str) -> Way | N
     """What this head would make of the policy; None: nobody has looked yet."""
     row = session.get(PolicyChange, (project_id, number))
     return cast(Way, row.way) if row is not None and row.sha == sha else None
+
+
+def change_of(session: Session, project_id: int, number: int, sha: str) -> Change | Unknown | None:
+    """The same for the rules."""
+    way = of_head(session, project_id, number, sha)
+    if way is None:
+        return Unknown("it is being compared")
+    return None if way == "none" else way
 
 
 def note_change(session: Session, project_id: int, number: int, sha: str, way: Way, now: float) -> PolicyChange:

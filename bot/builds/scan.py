@@ -1,0 +1,281 @@
+"""A change is scanned: what it brings, file by file, compared with what stood there before.
+
+Files come out of git into throw-away folders; scanners read them in a box.  Two kinds of scanners run side by side:
+those that look for secrets get every version of a file that any commit of the change brought, the others the head's.
+The base is only looked at where the head has findings, and what is known of a file is not looked for again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime as dt
+import functools
+import json
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from bot.builds.packages import Examined, examined
+from bot.errors import GitHubRefused, SourceUnavailable
+from bot.github import Repository
+from bot.models import Project, PullRequest
+from bot.scanners.dependencies import Registries
+from bot.scanners.findings import Finding, Ran, Report
+from bot.scanners.results import Results
+from bot.scanners.running import edition, scan, warm
+from bot.scanners.sarif import fingerprinted
+from bot.scanners.suppress import Ignore, applied, parse
+from bot.scanners.tools import SCANNERS, Tool
+from bot.sources import Sources
+from bot.sources.changes import Change
+from bot.store import Store, scans
+from runners.base.box import Box
+
+IGNORES = ".slipway/ignore.toml"
+AT_ONCE = 2  # scans; each of them runs its scanners side by side
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Equipment:
+    """What is scanned with.  `folder` keeps caches and throw-away trees."""
+
+    box: Box
+    folder: Path
+    registries: Registries
+    tools: Sequence[Tool] = SCANNERS
+
+    async def warm(self) -> None:
+        """What takes a tool seconds the first time is done before the first change comes."""
+        await warm(self.box, self.folder / "tools", self.tools)
+
+    async def close(self) -> None:
+        await self.registries.close()
+        await self.box.close()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Asked:
+    """One head to be scanned."""
+
+    project: Project
+    repository: Repository
+    number: int
+    head: str
+    base: str | None
+    commits: int | None
+    trusted: bool
+
+    @property
+    def key(self) -> scans.Key:
+        return (self.project.id, self.number, self.head)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _File:
+    """One version of a file.  `commit`: it is not the head's, but of that commit."""
+
+    path: str
+    blob: str
+    commit: str | None = None
+
+
+class Scanning:
+    """Scans a head and keeps what was found in the books."""
+
+    def __init__(self, store: Store, sources: Sources, equipment: Equipment, clock: Callable[[], float]) -> None:
+        self._store, self._sources, self._equipment, self._clock = store, sources, equipment, clock
+        self._results = Results(equipment.folder / "results")
+        self._turn = asyncio.Semaphore(AT_ONCE)
+
+    async def __call__(
+        self,
+        project: Project,
+        repository: Repository,
+        pull: PullRequest,
+        *,
+        base: str | None,
+        commits: int | None,
+        trusted: bool,
+    ) -> None:
+        """See `bot.reports.scan.Scanner`.
+
+        Raises GitHubDown and TryLater; whatever else goes wrong is kept as why there is no report."""
+        asked = _Asked(project, repository, pull.number, pull.head_sha, base, commits, trusted)
+        async with self._turn:
+            try:
+                report, change, sbom = await self._scan(asked)
+            except (SourceUnavailable, GitHubRefused) as error:
+                await self._store.write(scans.end, asked.key, None, self._clock(), fault=str(error))
+                return
+        await self._store.write(scans.end, asked.key, report, self._clock(), base=change.base, sbom=sbom)
+
+    async def _scan(self, asked: _Asked) -> tuple[Report, Change, bytes]:
+        token = await asked.repository.git_token()
+        names = (asked.project.id, asked.project.full_name)
+        change = await self._sources.change(*names, asked.base, asked.head, token, asked.commits)
+        here = [_File(one.path, one.after) for one in change.files if one.after is not None]
+        shown = {(one.path, one.blob) for one in here}
+        former = [_File(one.path, one.blob, one.commit) for one in change.seen if (one.path, one.blob) not in shown]
+        everywhere = [one for one in self._equipment.tools if one.history]
+        others = [one for one in self._equipment.tools if not one.history]
+        leaks, rest, ignores, packages = await asyncio.gather(
+            self._leaks(asked, change, everywhere, [*here, *former]),
+            self._new(asked, change, others, here),
+            self._ignores(asked, change),
+            self._packages(asked, change),
+        )
+        parts = [leaks, rest, packages.report]
+        ran = tuple(one for part in parts for one in part.ran)
+        if not change.whole or any(words.startswith("above") for words in change.left_out):
+            words = "not all of the change could be looked at; rebase it, squash it to fewer commits, or split it"
+            ran = (*ran, Ran("history", fault=words))
+        report = Report(
+            tuple(one for part in parts for one in part.findings),
+            frozenset().union(*(part.new for part in parts)),
+            ran,
+        )
+        report = await self._excused(asked, change, report, ignores)
+        return report, change, json.dumps(packages.sbom).encode()
+
+    async def _packages(self, asked: _Asked, change: Change) -> Examined:
+        head = await self._sources.checkout(asked.project.id, change.head)
+        named = (asked.project.full_name, change.head)
+        known = asked.repository.advisories()
+        laid = functools.partial(self._laid, asked)
+        return await examined(self._equipment.registries, head, laid, named, known, change, self._clock())
+
+    async def _leaks(self, asked: _Asked, change: Change, tools: Sequence[Tool], files: Sequence[_File]) -> Report:
+        found = await self._new(asked, change, tools, files)
+        await self._store.write(scans.note_secrets, asked.key, found)
+        return found
+
+    async def _new(self, asked: _Asked, change: Change, tools: Sequence[Tool], files: Sequence[_File]) -> Report:
+        """What these scanners find in the files, and what of it the base does not have."""
+        found, ran = await self._found(asked, tools, files)
+        bases = {one.path: one.before for one in change.files if one.before is not None}
+        touched = sorted({one.path for one in found if one.path in bases})
+        older, _again = await self._found(asked, tools, [_File(path, bases[path]) for path in touched])
+        known = {one.fingerprint for one in older}
+        new = frozenset(one.fingerprint for one in found if one.fingerprint not in known)
+        return Report(tuple(found), new, tuple(ran))
+
+    async def _found(
+        self, asked: _Asked, tools: Sequence[Tool], files: Sequence[_File]
+    ) -> tuple[list[Finding], list[Ran]]:
+        wanted = [one for one in files if any(tool.wants(one.path) for tool in tools)]
+        if not wanted:
+            return [], []
+        scanners = await edition(tools)
+        known = await asyncio.to_thread(self._known, scanners, wanted)
+        left = [one for one in wanted if known[one] is None]
+        found = [_of(one, finding) for one, seen in known.items() for finding in seen or ()]
+        ran: list[Ran] = [Ran(one.name, version="as before", needed=one.needed) for one in tools if one.needed]
+        if left:
+            fresh, ran = await self._looked(asked, tools, left)
+            if not any(one.fault and one.needed for one in ran):
+                await asyncio.to_thread(self._keep, scanners, fresh)
+            found += [_of(one, finding) for one, seen in fresh.items() for finding in seen]
+        return _once(found), ran
+
+    async def _looked(
+        self, asked: _Asked, tools: Sequence[Tool], files: Sequence[_File]
+    ) -> tuple[dict[_File, list[Finding]], list[Ran]]:
+        """Run the scanners.  Where one path may have several versions, each has a folder of its own."""
+        apart = any(tool.history for tool in tools)
+        places = {f"{one.blob}/{one.path}" if apart else one.path: one for one in files}
+        async with self._laid(asked, [(place, one.blob) for place, one in places.items()]) as root:
+            cache = self._equipment.folder / "tools"
+            seen, ran = await scan(root, list(places), self._equipment.box, cache, tools)
+            found = await asyncio.to_thread(_sorted, seen, places, root, apart)
+        return found, ran
+
+    @contextlib.asynccontextmanager
+    async def _laid(self, asked: _Asked, files: Sequence[tuple[str, str]]) -> AsyncIterator[Path]:
+        folder = self._equipment.folder / "trees"
+        root = folder / secrets.token_hex(8)
+        try:
+            await asyncio.to_thread(folder.mkdir, 0o755, True, True)
+            await self._sources.lay_out(asked.project.id, files, root)
+            yield root
+        finally:
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, root, ignore_errors=True))
+
+    def _known(self, scanners: str, files: Iterable[_File]) -> dict[_File, list[Finding] | None]:
+        return {one: self._results.get(scanners, one.path, one.blob) for one in files}
+
+    def _keep(self, scanners: str, found: dict[_File, list[Finding]]) -> None:
+        for one, findings in found.items():
+            self._results.put(scanners, one.path, one.blob, findings)
+
+    async def _ignores(self, asked: _Asked, change: Change) -> tuple[list[Ignore], list[str]]:
+        """What the base says may be ignored: a change can't excuse itself."""
+        if change.base is None:
+            return [], []
+        file = await asked.repository.file(IGNORES, change.base)
+        return parse(file.content.decode("utf-8", "replace")) if file is not None else ([], [])
+
+    async def _excused(
+        self, asked: _Asked, change: Change, report: Report, ignores: tuple[list[Ignore], list[str]]
+    ) -> Report:
+        """With what code and base excuse.  Lines are read once more, of the few files that have findings."""
+        if not report.findings:
+            return report
+        paths = {one.path for one in report.findings if one.commit is None}
+        files = [one for one in change.files if one.path in paths]
+        laid = [(f"after/{one.path}", one.after) for one in files if one.after]
+        laid += [(f"before/{one.path}", one.before) for one in files if one.before]
+        async with self._laid(asked, laid) as root:
+            found, asks = await asyncio.to_thread(
+                applied,
+                report.findings,
+                lambda path: _lines(root / "after" / path),
+                lambda path: _lines(root / "before" / path),
+                ignores[0],
+                dt.datetime.fromtimestamp(self._clock(), dt.UTC).date(),
+                trusted=asked.trusted,
+            )
+        faults = [Ran(IGNORES, fault=words, needed=False) for words in ignores[1]]
+        return dataclasses.replace(report, findings=tuple(found), asks=tuple(asks), ran=(*report.ran, *faults))
+
+
+def _sorted(
+    seen: Iterable[Finding], places: Mapping[str, _File], root: Path, apart: bool
+) -> dict[_File, list[Finding]]:
+    """Findings by the file they are about; in folders of their own they were named by place, so they get new names."""
+    found: dict[_File, list[Finding]] = {one: [] for one in places.values()}
+    for finding in seen:
+        place = finding.path if finding.path in places else finding.path.partition("!")[0]  # inside an archive
+        if place in places:
+            found[places[place]].append(dataclasses.replace(finding, path=places[place].path))
+    if apart:
+        for place, one in places.items():
+            if found[one]:
+                found[one] = fingerprinted(found[one], functools.partial(_same, _lines(root / place)))
+    return found
+
+
+def _same(lines: Sequence[str], _path: str) -> Sequence[str]:
+    return lines
+
+
+def _of(file: _File, finding: Finding) -> Finding:
+    return dataclasses.replace(finding, commit=file.commit)
+
+
+def _once(found: Iterable[Finding]) -> list[Finding]:
+    """One secret in ten commits is one finding; where it stands in the head's files, it is that one."""
+    kept: dict[str, Finding] = {}
+    for one in found:
+        if one.fingerprint not in kept or one.commit is None:
+            kept[one.fingerprint] = one
+    return sorted(kept.values(), key=lambda one: (one.path, one.line, one.tool, one.rule))
+
+
+def _lines(file: Path) -> Sequence[str]:
+    try:
+        return file.read_text("utf-8", "replace").split("\n")
+    except OSError:
+        return []
