@@ -30,7 +30,7 @@ from bot.sources import Sources
 from demo.github import DemoGitHub
 from demo.github.git import environment
 from runners.base.box import Box
-from runners.process.box import ProcessBox
+from runners.process.locked import ProcessBox
 
 OWNER = "acme"
 SMALL, LARGE = 1.5, 2.0  # seconds: our bars

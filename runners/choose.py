@@ -12,7 +12,7 @@ from runners.base import Runner, RunnerError, Unavailable
 from runners.base.box import Box
 from runners.base.folders import Folders
 from runners.process import ProcessRunner
-from runners.process.box import ProcessBox
+from runners.process.locked import ProcessBox
 
 _log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from bot.scanners.dependencies import MANIFESTS, Registries, examine, read
 from bot.scanners.findings import Finding, Ran, Report, Severity
 from bot.scanners.running import scan
 from bot.scanners.sarif import write
-from runners.process.box import ProcessBox
+from runners.process.locked import ProcessBox
 from tests.bot.scanners.planted import CLASSES, KINDS, Class, Fault, Planted, hits, plant, tidy
 from tests.bot.scanners.planted.keys import checked
 from tests.bot.scanners.planted.registry import NOW, serve

@@ -12,7 +12,7 @@ from bot.scanners.findings import Severity
 from bot.scanners.running import scan
 from demo import security
 from demo.security import AGENT, BRANCH, PACKAGE, REPO, Security, careless, holding, leaked, mended
-from runners.process.box import ProcessBox
+from runners.process.locked import ProcessBox
 from tests.demo.conftest import World
 
 

@@ -13,7 +13,7 @@ from bot.scanners.findings import Finding, Ran
 from bot.scanners.running import scan, warm
 from bot.scanners.tools import Job, Tool
 from runners.base import Unavailable
-from runners.process.box import ProcessBox
+from runners.process.locked import ProcessBox
 
 SARIF = json.dumps(
     {

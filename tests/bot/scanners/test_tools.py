@@ -13,7 +13,7 @@ from bot.scanners import rules
 from bot.scanners.findings import Finding, Ran
 from bot.scanners.running import scan
 from bot.scanners.tools import SCANNERS, Job, Tool
-from runners.process.box import ProcessBox
+from runners.process.locked import ProcessBox
 from tests.bot.scanners.kept import CACHE
 
 TOOLS = {tool.name: tool for tool in SCANNERS}

@@ -19,7 +19,7 @@ from runners import choose
 from runners.base import Unavailable
 from runners.base.box import Ended
 from runners.docker.locked import DockerBox
-from runners.process.box import ProcessBox
+from runners.process.locked import ProcessBox
 from tests.bot.scanners.kept import CACHE
 
 pytestmark = pytest.mark.docker

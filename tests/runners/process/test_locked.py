@@ -14,7 +14,7 @@ import pytest
 
 from runners.base.box import Ended
 from runners.isolation import processes
-from runners.process.box import ProcessBox
+from runners.process.locked import ProcessBox
 
 MB = 1024 * 1024
 
@@ -153,6 +153,16 @@ async def test_the_tree_can_only_be_read_and_the_cache_written(ground: Ground) -
     assert (ground.folder / "file").read_text() == "as it was"
     assert (ground.cache / "kept").exists()
     assert not Path("/etc/new").exists()
+
+
+@pytest.mark.usefixtures("spaces")
+async def test_of_the_machine_it_sees_the_system_and_what_it_was_given(ground: Ground) -> None:
+    other = ground.folder.parent / "other"
+    other.mkdir()
+    ended = await ground.sh(
+        f"ls -d {other} {Path.home()} /run /var {Path(__file__)}; ls {other.parent}; echo $$ >/dev/null"
+    )
+    assert ended.output == b"tree\n"
 
 
 @pytest.mark.usefixtures("spaces")

@@ -1,8 +1,9 @@
 """A box of plain processes: what the kernel gives to anybody, asked once.
 
-Best: namespaces of its own (no network, its own processes, the file system read-only), as nobody when we are root
-and nobody may read what it must, else without any capability.  Where the kernel gives no namespaces: resource limits,
-a clean environment and a session of its own, which stop accidents, not attacks; `name` says which.
+Best: namespaces of its own (no network, no other processes, of the file system only the system and what it was given,
+read-only), as nobody when we are root and nobody may read what it must, else without any capability.  Where the kernel gives no
+namespaces: resource limits, a clean environment and a session of its own, which stop accidents, not attacks; `name`
+says which.
 """
 
 from __future__ import annotations
@@ -40,17 +41,32 @@ _LIMITS = (
 )
 _TASKS = 4096  # of one user: nobody may have containers too
 _OUTSIDE = '{limits}exec nice -n 5 "$@"'
-# $1 folder, $2 cache or nothing, $3 scratch; the rest is run.  What can't be made safe is not run at all (125).
+# $1 folder, $2 cache or nothing, $3 scratch, then what may be read, "--", and what is run.  It sees a root of its own:
+# the system, and these; all owned by who looks, or tools distrust the way to their cache.  What can't be made safe is
+# not run at all (125).
 _SEALED = """
-for each in "$3" ${2:+"$2"}; do mount -n --bind "$each" "$each" || exit 125; done
-mount -n --bind "$1" "$1" && mount -n -o remount,bind,ro "$1" || exit 125
-mount -n -o remount,bind,ro / 2>/dev/null
-case "$1:$2:$3:$*" in *:/run/*|/run/*|*" /run/"*) ;; *) mount -n -t tmpfs -o ro none /run 2>/dev/null ;; esac
-cd "$1" || exit 126
+top=$3/root
+mkdir "$top" && mount -n -t tmpfs -o mode=0755,size=1m none "$top" || exit 125
+place() { if [ -d "$1" ]; then mkdir -p "$top$1"; else mkdir -p "$top${1%/*}" && : >"$top$1"; fi || exit 125; }
+show() { [ ! -e "$1" ] || { place "$1"; mount -n --rbind "$1" "$top$1" || exit 125; }; }
+seal() { show "$1"; [ ! -e "$1" ] || mount -n -o remount,bind,ro "$top$1" || exit 125; }
+for each in /bin /sbin /lib /lib32 /lib64 /libx32; do
+  if [ -L "$each" ]; then cp -P "$each" "$top$each" || exit 125; else seal "$each"; fi
+done
+seal /usr; seal /etc; seal /nix
+for each in /proc /dev/null /dev/zero /dev/random /dev/urandom; do show "$each"; done
+ln -s /proc/self/fd "$top/dev/fd"; ln -s /proc/self/fd/1 "$top/dev/stdout"; ln -s /proc/self/fd/2 "$top/dev/stderr"
+folder=$1 cache=$2 scratch=$3
 shift 3
-"$@"
+while [ "$1" != -- ]; do seal "$1"; shift; done
+shift
+seal "$folder"
+for each in "$scratch/home" "$scratch/tmp" ${cache:+"$cache"}; do show "$each"; done
+mount -n -o remount,bind,ro "$top" || exit 125
+PATH=$PATH:/usr/sbin:/sbin exec chroot "$top" /bin/sh -c 'cd "$1" || exit 126; PATH=$2; shift 2; "$@"; exit $?' \
+  sh "$folder" "$PATH" "$@"
 """
-_OPEN = 'cd "$1" || exit 126; shift 3; exec "$@"'
+_OPEN = 'cd "$1" || exit 126; while [ "$1" != -- ]; do shift; done; shift; exec "$@"'
 _SPACES = ("--net", "--mount", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc")
 _BARE = ("--no-new-privs", "--inh-caps=-all", "--bounding-set=-all")
 
@@ -111,7 +127,7 @@ class ProcessBox:
             given = await asyncio.to_thread(environment, scratch, mark, PATH, env)
             if uid is not None:
                 await asyncio.to_thread(_give, scratch, uid)
-            command = _command(ground, argv, folder, cache, scratch, uid)
+            command = _command(ground, argv, [str(folder), str(cache or ""), str(scratch), *map(str, readable)], uid)
             return await _watched(command, given, Group(mark, scratch), seconds, most)
         finally:
             await to_end(asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True))
@@ -135,7 +151,10 @@ def _first_that_works() -> _Ground:
             folder, scratch = Path(name, "folder"), Path(name, "scratch")
             folder.mkdir()
             scratch.mkdir()
-            command = _command(ground, ["true"], folder, None, scratch, NOBODY if os.geteuid() == 0 else None)
+            (scratch / "home").mkdir()
+            (scratch / "tmp").mkdir()
+            places = [str(folder), "", str(scratch), name]
+            command = _command(ground, ["true"], places, NOBODY if os.geteuid() == 0 else None)
             with contextlib.suppress(OSError, subprocess.TimeoutExpired):
                 done = subprocess.run(command, capture_output=True, timeout=10, env={"PATH": PATH})
                 if done.returncode == 0:
@@ -143,16 +162,13 @@ def _first_that_works() -> _Ground:
     return _Ground("limits only")
 
 
-def _command(
-    ground: _Ground, argv: Sequence[str], folder: Path, cache: Path | None, scratch: Path, uid: int | None
-) -> list[str]:
+def _command(ground: _Ground, argv: Sequence[str], places: Sequence[str], uid: int | None) -> list[str]:
     bare = list(ground.bare)
     if bare and uid is not None:
         bare[1:1] = [f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
     inside = ["/bin/sh", "-c", _SEALED if ground.sealed else _OPEN, "sh"]
-    places = [str(folder), str(cache or ""), str(scratch)]
     outside = ["/bin/sh", "-c", _OUTSIDE.format(limits=_ulimits()), "sh"]
-    return [*outside, *ground.enter, *inside, *places, *bare, *argv]
+    return [*outside, *ground.enter, *inside, *places, "--", *bare, *argv]
 
 
 async def _watched(command: list[str], env: Mapping[str, str], group: Group, seconds: float, most: int) -> Ended:
