@@ -1,9 +1,9 @@
 """A box of plain processes: what the kernel gives to anybody, asked once.
 
 Best: namespaces of its own (no network, no other processes, of the file system only the system and what it was given,
-read-only), as nobody when we are root and nobody may read what it must, else without any capability.  Where the kernel gives no
-namespaces: resource limits, a clean environment and a session of its own, which stop accidents, not attacks; `name`
-says which.
+read-only), as nobody when we are root and nobody may read what it must, else without any capability.
+Where the kernel gives none: resource limits, a clean environment and a session, which stop accidents, not attacks.
+`name` says which.
 """
 
 from __future__ import annotations
