@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bot import app
+from bot.builds.scan import Equipment
 from bot.messages import CHECK
 from bot.service import Service
 from bot.settings import Settings
@@ -129,6 +130,10 @@ class Trouble:
         return answer
 
 
+async def unequipped(_settings: Settings) -> None:
+    """Changes are not scanned: most tests are about something else."""
+
+
 @dataclass
 class House:
     """What a test holds."""
@@ -140,13 +145,16 @@ class House:
     trouble: Trouble
     service: Service | None = None
     repo: str = "acme/shop"
+    equipment: Callable[[Settings], Awaitable[Equipment | None]] = unequipped
     _stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
     async def start(self, *, apart: bool = False) -> None:
         """`apart`: web and worker over one database file, as the Procfile has them."""
         if apart:
-            await self._stack.enter_async_context(app.running(self.settings, worker=False))
-        self.service = await self._stack.enter_async_context(app.running(self.settings, web=not apart))
+            await self._stack.enter_async_context(app.running(self.settings, worker=False, equipment=self.equipment))
+        self.service = await self._stack.enter_async_context(
+            app.running(self.settings, web=not apart, equipment=self.equipment)
+        )
 
     async def stop(self) -> None:
         await self._stack.aclose()

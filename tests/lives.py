@@ -38,7 +38,7 @@ from bot.sweeper import Sweeper
 from demo.github import DemoGitHub
 from demo.github.hooks import HookDelivery, Hooks
 from demo.github.records import Pull, Repo
-from tests.house import MARKER, PRIVATE_KEY, SECRET, settings_for
+from tests.house import MARKER, PRIVATE_KEY, SECRET, settings_for, unequipped
 from tests.memory_runner import Machine, MemoryRunner
 
 REPO = "acme/shop"
@@ -265,7 +265,9 @@ class Lives:
             "migrate": lambda _url: None,
         }
         with patch.multiple(app, **parts):
-            self.service = await self._life.enter_async_context(app.running(self.settings, clock=self.clock))
+            self.service = await self._life.enter_async_context(
+                app.running(self.settings, clock=self.clock, equipment=unequipped)
+            )
 
     async def end(self) -> None:
         await self._life.aclose()

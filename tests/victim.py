@@ -15,7 +15,7 @@ from tests.house import PRIVATE_KEY, SECRET, House
 
 
 class Victim:
-    """`python -m bot serve`, killed and started again."""
+    """`slipway serve`, killed and started again."""
 
     def __init__(self, home: House, log: Path) -> None:
         self._home, self._log = home, log
@@ -30,7 +30,7 @@ class Victim:
         env |= {"GITHUB_APP_ID": "1", "GITHUB_PRIVATE_KEY": PRIVATE_KEY, "GITHUB_WEBHOOK_SECRET": SECRET}
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", "serve", env=env, stdout=log, stderr=log, start_new_session=True
+                sys.executable, "-m", "tests.served", env=env, stdout=log, stderr=log, start_new_session=True
             )
 
     async def ready(self) -> None:

@@ -105,7 +105,7 @@ def stage(store: Store, tmp_path: Path) -> Stage:
     parts: Any = outside
     previews = Previews(settings, store, parts, parts, box, Nowhere(), parts, lambda: NOW)
     releases = Releases(settings, store, parts, parts, box, Nowhere(), lambda: NOW, policies=parts)
-    service = Service(store, parts, parts, previews, releases, parts, parts, parts, lambda: NOW)
+    service = Service(store, parts, parts, previews, releases, parts, parts, parts, parts, lambda: NOW)
     return Stage(store, box, outside, service, Sweeper(settings, service, box, lambda: NOW), tmp_path)
 
 

@@ -132,7 +132,7 @@ def scene(store: Store, tmp_path: Path) -> Scene:
     parts: Any = github
     previews = Previews(settings, store, parts, parts, backend, Nowhere(), parts, lambda: NOW)
     releases = Releases(settings, store, parts, parts, backend, Nowhere(), lambda: NOW, policies=parts)
-    service = Service(store, parts, parts, previews, releases, parts, parts, parts, lambda: NOW)
+    service = Service(store, parts, parts, previews, releases, parts, parts, parts, parts, lambda: NOW)
     return Scene(store, backend, github, Sweeper(settings, service, backend, lambda: NOW))
 
 
