@@ -29,11 +29,13 @@ from bot.settings import Settings
 from demo.github import DemoGitHub
 from demo.github.rest.ask import IDS, TOKEN
 from runners.choose import choose
+from tests.books import lay
 from tests.contract import ROOT, contract_folder, load
 
 T = TypeVar("T")
 SECRET = "a secret for tests"
 MARKER = "<!-- slipway:v1 "
+PATIENT = 120.0  # seconds until what does not come is said to be missing: the machine may be busy with others
 API = ("/repos/", "/orgs/", "/app", "/installation", "/graphql")
 PAGE = {"index.html": "<h1>hello</h1>"}
 SERVER = {
@@ -178,7 +180,7 @@ class House:
         url = f"http://127.0.0.1:{self.settings.port}{path}"
         return await self.http.request(words.pop("method", "GET"), url, headers=headers, **words)
 
-    async def shows(self, host: str, text: str, seconds: float = 30.0) -> httpx.Response:
+    async def shows(self, host: str, text: str, seconds: float = PATIENT) -> httpx.Response:
         """Wait until a preview answers 200 with that text."""
 
         async def looked() -> httpx.Response | None:
@@ -192,7 +194,7 @@ class House:
         every = self.github.hub.repo(self.repo).comments.values()
         return [one.body for one in every if one.number == number and one.by_app]
 
-    async def says(self, number: int, *words: str, seconds: float = 30.0) -> str:
+    async def says(self, number: int, *words: str, seconds: float = PATIENT) -> str:
         """Wait until the sticky comment has all these words."""
 
         async def looked() -> str | None:
@@ -219,7 +221,7 @@ class House:
         return sorted((one for one in repo.deployments.values() if sha in (None, one.sha)), key=lambda one: one.id)
 
 
-async def eventually(look: Callable[[], Awaitable[T | None]], seconds: float = 30.0) -> T:
+async def eventually(look: Callable[[], Awaitable[T | None]], seconds: float = PATIENT) -> T:
     """The first answer that is not None.  Polling stands in for a person who reloads."""
     deadline = time.monotonic() + seconds
     while True:
@@ -273,8 +275,10 @@ async def stage(folder: Path, **more: Any) -> AsyncIterator[House]:
             public_key=PUBLIC_KEY,
             middlewares=[trouble.watch, *([judge.watch] if judge else [])],
         )
-        async with github.serve(), httpx.AsyncClient(timeout=30) as http:
+        async with github.serve(), httpx.AsyncClient(timeout=30, verify=False) as http:
             settings = settings_for(folder / "home", github.url, **more)
+            if settings.database_url is None:
+                lay(settings.home / "slipway.db")
             await github.create_repository("acme", "shop", PAGE)
             for person in ("ann", "bob"):
                 github.user(person)

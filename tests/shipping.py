@@ -92,4 +92,4 @@ async def stage(home: House, state: Stage, index: int = -1) -> Release:
         row = (await books(home))[1][index]
         return row if row.state is state else None
 
-    return await eventually(looked, 20)
+    return await eventually(looked)

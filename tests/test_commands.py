@@ -236,7 +236,7 @@ async def test_a_command_waits_for_no_build_of_its_pull_request(home: House) -> 
     number = await home.propose({**SERVER, "app.py": "import time; time.sleep(20)\n" + SERVER["app.py"]})
     await home.says(number, "Starting")
 
-    await ended(home, await write(home, number, "/status"), seconds=5)
+    await ended(home, await write(home, number, "/status"))
 
 
 async def test_strangers_get_silence_and_collaborators_an_answer(home: House) -> None:

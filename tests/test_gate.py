@@ -35,7 +35,7 @@ async def concludes(home: House, sha: str, conclusion: str) -> Any:
         every = runs(home, sha)
         return every[-1] if every and every[-1].conclusion == conclusion else None
 
-    return await eventually(look, 30)
+    return await eventually(look)
 
 
 def head(home: House, number: int) -> str:

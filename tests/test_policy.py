@@ -83,7 +83,7 @@ async def heard(home: House, text: str | None, layer: str | None = None) -> floa
         row = await service(home).store.read(policies.text_of, key)
         return True if row is not None and row.text == (text.encode() if text is not None else None) else None
 
-    await eventually(looked, 5)
+    await eventually(looked)
     return time.monotonic() - began
 
 
@@ -95,7 +95,7 @@ async def checks(home: House, number: int, count: int = 1) -> list[Any]:
         found = home.checks(sha, CHECK)
         return found if len(found) >= count else None
 
-    return await eventually(looked, 10)
+    return await eventually(looked)
 
 
 async def way(home: House, number: int) -> policies.Way:
@@ -105,7 +105,7 @@ async def way(home: House, number: int) -> policies.Way:
     async def looked() -> policies.Way | None:
         return await service(home).store.read(policies.of_head, mine.id, number, sha)
 
-    return await eventually(looked, 10)
+    return await eventually(looked)
 
 
 def answers(home: House, status: int, *places: str) -> None:

@@ -67,7 +67,7 @@ async def say(home: House, text: str) -> None:
         row = await home.service.store.read(policies.text_of, key)
         return True if row is not None and row.text == text.encode() else None
 
-    await eventually(known, 5)
+    await eventually(known)
 
 
 async def rule(home: House, production: str, more: str = "") -> None:

@@ -394,5 +394,5 @@ async def test_the_watch_goes_on_after_a_restart(home: House) -> None:
         row = (await books(home))[1][-1]
         return True if row.watch and len(row.watch["samples"]) >= 2 else None
 
-    await eventually(looked, 20)
+    await eventually(looked)
     assert (await home.visit(MAIN)).text == "hello one"

@@ -60,7 +60,7 @@ async def test_the_address_answers_before_the_app_does(home: House) -> None:
         answer = await home.visit(home.host(number))
         return answer.status_code if answer.status_code == 503 else None
 
-    await eventually(page, 2)
+    await eventually(page)
     await home.shows(home.host(number), "hello one")
 
 
@@ -177,7 +177,7 @@ async def test_five_pushes_in_two_seconds_leave_only_the_last_live(home: House) 
         running = [path.name for path in (home.settings.home / "instances").iterdir()]
         return True if running == [home.twin(number)["deployment"]] else None
 
-    await eventually(alone, 10)
+    await eventually(alone)
 
 
 async def test_a_fork_is_not_run_and_the_check_says_how(home: House) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import functools
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -29,6 +31,12 @@ KEEPALIVE = httpx.Limits(max_connections=20, keepalive_expiry=60.0)
 METADATA = {"metadata": "read"}
 
 
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """Whose certificates are believed; reading them takes longer than starting the rest of us."""
+    return httpx.create_ssl_context()
+
+
 class GitHub:
     """The app.  An asynchronous context manager; a client that is passed in is not closed."""
 
@@ -41,7 +49,7 @@ class GitHub:
     ) -> None:
         self._settings = settings
         self._owned = http is None
-        self._http = http or httpx.AsyncClient(timeout=TIMEOUT, limits=KEEPALIVE)
+        self._http = http or httpx.AsyncClient(timeout=TIMEOUT, limits=KEEPALIVE, verify=_trusted())
         self._wire = Wire(self._http, settings.github_api_url, clock, sleep)
         credential = AppCredential(settings.github_app_id, lambda: settings.private_key, self._wire.now)
         self._app = Api(self._wire, credential)

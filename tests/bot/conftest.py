@@ -8,15 +8,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.store import Store, migrate
+from bot.store import Store
+from tests.books import lay
 from tests.bot.door import Door, opened
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path}/slipway.db"
-    migrate(url)
-    return url
+    return lay(tmp_path / "slipway.db")
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from sqlmodel import Session, func, select
 from bot.audit import Entry
 from bot.budgets import Limit, Over, Prices, Scope, Usage
 from bot.models import LedgerEntry, Purse, Reservation
-from bot.store import budgets, engine, migrate
+from bot.store import budgets, engine
 from bot.store.budgets import ledger, sums
+from tests.books import lay
 
 pytestmark = pytest.mark.slow
 PRICES = (Prices(build_second=Decimal("0.00001")), Prices(build_second=Decimal("0.000017")))
@@ -44,8 +45,7 @@ class Budgets(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        url = f"sqlite:///{Path(self.folder.name)}/slipway.db"
-        migrate(url)
+        url = lay(Path(self.folder.name) / "slipway.db")
         self.database = engine.writing(url)
         with self.database.connect() as connection:
             connection.connection.execute("PRAGMA synchronous = OFF")

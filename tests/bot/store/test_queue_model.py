@@ -14,7 +14,8 @@ from sqlmodel import Session, select
 from bot.deliveries import Order
 from bot.models import Delivery, Work
 from bot.store import deliveries as queue
-from bot.store import engine, migrate
+from bot.store import engine
+from tests.books import lay
 
 LANES = ("a", "b", "c")
 
@@ -44,8 +45,7 @@ class Queue(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        url = f"sqlite:///{Path(self.folder.name)}/slipway.db"
-        migrate(url)
+        url = lay(Path(self.folder.name) / "slipway.db")
         self.database = engine.writing(url)
         with self.database.connect() as connection:  # the pool's only one; nobody pulls a plug here
             connection.connection.execute("PRAGMA synchronous = OFF")

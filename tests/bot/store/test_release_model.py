@@ -15,8 +15,9 @@ from sqlmodel import Session, select
 
 from bot.audit import Entry
 from bot.models import Deployment, Display, Release, Route, Stage, State
-from bot.store import engine, environments, migrate, releases, retention
+from bot.store import engine, environments, releases, retention
 from bot.store.environments import Hold, Lease
+from tests.books import lay
 
 pytestmark = pytest.mark.slow
 HOST = "main--shop--acme.localhost"
@@ -41,8 +42,7 @@ class Production(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        url = f"sqlite:///{Path(self.folder.name)}/slipway.db"
-        migrate(url)
+        url = lay(Path(self.folder.name) / "slipway.db")
         self.database = engine.writing(url)
         with self.database.connect() as connection:
             connection.connection.execute("PRAGMA synchronous = OFF")
@@ -200,7 +200,8 @@ class Production(RuleBasedStateMachine):
     def each_generation_is_one_release(self) -> None:
         with Session(self.database, expire_on_commit=False) as session:
             generations = sorted(row.generation for row in session.exec(select(Release)) if row.generation is not None)
-            assert generations == list(range(1, self.generation + 1))
+            env, _current = environments.look(session, 1, "production")
+            assert generations == list(range(1, env.generation + 1))
 
 
 Production.TestCase.settings = settings(
