@@ -44,7 +44,8 @@ def meet_of(field: FieldInfo) -> Meet | None:
 NOT_YET = (
     *("environments.*.health.expect", "environments.*.health.timeout", "environments.*.health.warmup"),
     *("environments.*.health.no_data", "environments.*.auto_rollback.errors", "environments.*.auto_rollback.hold"),
-    *("environments.*.auto_rollback.migrations", "environments.*.retention.*", "agents.may.override", "isolation.*"),
+    *("environments.*.auto_rollback.migrations", "environments.*.retention.*", "environments.*.scan.licences.*"),
+    *("agents.may.override", "isolation.*"),
 )
 
 

@@ -149,7 +149,8 @@ def test_a_freeze_with_other_words_is_the_same() -> None:
 def test_before_and_after_are_told_in_words() -> None:
     assert change("soak: 15m", "soak: 36h") == ("tighter", "15m", "36h")
     assert change("deployers: [user:7, team:acme/a]", "deployers: []") == ("tighter", "team:acme/a, user:7", "nobody")
-    assert change("scan: {critical: 0}", "scan: {}") == ("looser", "0", "not said")
+    assert change("scan: {medium: 0}", "scan: {}") == ("looser", "0", "not said")
+    assert change("scan: {}", "scan: {critical: 3}") == ("looser", "0", "3")
     assert change("confirm: none", 'windows: {tz: UTC, allow: ["Mon 08:00-16:00"]}') == (
         *("tighter", "none"),
         "Mon 08:00-16:00 (UTC)",

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bot.policy import Changed, Check, Facts, Role, Unknown, judge
-from bot.policy.change import matches
+from bot.policy.change import SCANNING, matches
+from bot.policy.facts import Scanned
 from bot.policy.terms import (
     Agents,
     Approvals,
@@ -163,8 +164,74 @@ def test_only_what_is_verified_in_staging_goes_on() -> None:
 
 
 def test_findings_are_limited_but_nothing_scanned_it() -> None:
-    assert codes(under(Terms(scan=Scan(critical=0)))) == ["scan_unknown"]
-    assert codes(under(Terms(scan=Scan(unknown="deny")))) == ["scan_unknown"]
+    assert codes(under(Terms(scan=Scan(medium=0)))) == ["scan_unknown"]
+    assert codes(under(Terms(scan=Scan(max_age=86_400)))) == ["scan_unknown"]
+    assert codes(under(Terms(scan=Scan(medium=0, unknown="allow")))) == []
+
+
+def test_where_nobody_scans_and_nobody_limits_it_no_scan_is_missed() -> None:
+    assert codes(under(scan=None)) == []
+
+
+LIMITED = Scan(critical=1, high=2, medium=3, low=4, secrets=1, malware=1)
+
+
+@pytest.mark.parametrize("weight", ["critical", "high", "medium", "low", "secrets", "malware"])
+def test_one_finding_more_than_allowed_is_too_many(weight: str) -> None:
+    most = getattr(LIMITED, weight)
+    terms = Terms(scan=LIMITED)
+    assert codes(under(terms, scan=Scanned(**{weight: most}, at=NOON))) == []
+    (refused,) = judge(under(terms, scan=Scanned(**{weight: most + 1}, at=NOON)))
+    assert (refused.rule, refused.reason_code, refused.needs) == ("scan", "scan_failed", "change")
+    assert (refused.actual, refused.brief) == (f"{most + 1} new {weight}", f"scan: {most + 1} new {weight}")
+    assert f"{most} {weight}" in refused.required
+
+
+def test_every_limit_that_is_broken_is_named_the_gravest_first() -> None:
+    (refused,) = judge(under(scan=Scanned(critical=2, high=1, medium=9, secrets=1, at=NOON)))
+    assert refused.actual == "1 new secrets, 2 new critical, 1 new high"
+    assert refused.required == "at most 0 malware, 0 secrets, 0 critical, 0 high"
+
+
+def test_without_a_policy_what_is_less_than_high_may_be_there() -> None:
+    assert codes(under(scan=Scanned(medium=50, low=900, at=NOON))) == []
+
+
+def test_a_scan_without_a_report_is_no_pass() -> None:
+    broken = Unknown("there is no report of ruff (ended with exit code 2)")
+    (refused,) = judge(under(scan=broken))
+    assert (refused.reason_code, refused.needs) == ("scan_unknown", "answer")
+    assert broken.why in refused.words
+    assert codes(under(Terms(scan=Scan(unknown="allow")), scan=broken)) == []
+
+
+def test_a_scan_that_goes_on_needs_time_and_nobody() -> None:
+    (refused,) = judge(under(scan=Unknown(SCANNING)))
+    assert (refused.reason_code, refused.needs) == ("scan_unknown", "time")
+
+
+def test_a_scan_is_old_a_moment_after_its_last_one() -> None:
+    terms = Terms(scan=Scan(max_age=86_400))
+    assert codes(under(terms, scan=Scanned(at=NOON - 86_400))) == []
+    (refused,) = judge(under(terms, scan=Scanned(at=NOON - 36 * 3600)))
+    assert (refused.reason_code, refused.actual, refused.required) == ("scan_old", "36 h", "24 h")
+    assert "/redeploy" in str(refused.next)
+    assert codes(under(scan=Scanned(at=0.0))) == []
+
+
+def test_the_scan_is_lifted_only_by_its_name() -> None:
+    grave = Scanned(critical=1, at=NOON)
+    assert codes(under(scan=grave, lifted=frozenset({"scan"}))) == []
+    assert codes(under(scan=grave, lifted=frozenset({"checks"}))) == ["scan_failed"]
+
+
+def test_our_scans_check_is_no_reason_beside_the_scan_itself() -> None:
+    """The books know better, and a person's leave is in them before GitHub hears of it."""
+    failed = Check("slipway/scan", 7, True, "completed", "failure")
+    assert codes(under(checks=(BUILD, OWN, failed), scan=Scanned(at=NOON))) == []
+    assert codes(under(checks=(BUILD, OWN, failed), scan=None)) == ["checks_failed"]
+    forged = dataclasses.replace(failed, own=False, conclusion="success")
+    assert codes(under(checks=(BUILD, OWN, forged), scan=Scanned(secrets=1, at=NOON))) == ["scan_failed"]
 
 
 CHANGE = Changed(2, 900, ("infra/main.tf", "src/app.py"))
