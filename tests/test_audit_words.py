@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 WRITTEN = re.compile(r'\b(?:Entry|entry|line|of_preview)\((?:\s*session,)?\s*f?"([a-z]+)\.')
 MADE = {  # with an f-string
     "comment": {"edited", "deleted"},
-    "leave": {"approve", "ack", "override"},
+    "leave": {"approve", "ack", "ignore", "override"},
     "preview": {"failed", "refused", "cancelled"},
     "release": {"verified", "failed", "inconclusive"},
 }
