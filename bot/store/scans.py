@@ -33,6 +33,20 @@ def get(session: Session, key: Key) -> Scan | None:
     return session.get(Scan, key)
 
 
+def has_sbom(session: Session, key: Key) -> bool:
+    """Whether `sbom` has one, without reading it."""
+    where = (Scan.project_id == key[0], Scan.number == key[1], Scan.sha == key[2], col(Scan.sbom).is_not(None))
+    return session.exec(select(Scan.sha).where(*where)).first() is not None
+
+
+def sbom(session: Session, key: Key) -> bytes | None:
+    """What a head depends on, CycloneDX as JSON; None: it was not scanned to the end (yet)."""
+    kept = session.exec(
+        select(Scan.sbom).where(Scan.project_id == key[0], Scan.number == key[1], Scan.sha == key[2])
+    ).first()
+    return zlib.decompress(kept) if kept is not None else None
+
+
 def of_pull(session: Session, project_id: int, number: int) -> list[Scan]:
     """All scans of a pull request, oldest first."""
     query = select(Scan).where(Scan.project_id == project_id, Scan.number == number)

@@ -19,7 +19,7 @@ from sqlmodel import Session, select
 import bot
 from bot.models import Deployment, Project, Route, State, Work
 from bot.settings import Settings
-from bot.store import Store, rows
+from bot.store import Store, rows, scans
 from runners.base.logs import end_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -31,6 +31,7 @@ _PLAN_LINES = (
     *("install", "build", "start", "health"),
 )
 _NO_STORE = {"Cache-Control": "no-store"}
+_CYCLONEDX = "application/vnd.cyclonedx+json; version=1.5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Seen:
     deployment: Deployment
     project: str
     hosts: list[str]
+    sbom: bool  # there is one to download
 
 
 class Pages:
@@ -59,6 +61,7 @@ class Pages:
         router.add_get("/style.css", self.style)
         router.add_get("/deployments/{id:[0-9a-f]{16}}", self.deployment)
         router.add_get("/deployments/{id:[0-9a-f]{16}}/log", self.log)
+        router.add_get("/deployments/{id:[0-9a-f]{16}}/sbom.json", self.sbom)
 
     async def front(self, _request: web.Request) -> web.Response:
         """What runs here, in numbers."""
@@ -93,6 +96,20 @@ class Pages:
             raise web.HTTPNotFound(text="There is no such deployment.\n")
         return web.Response(text=await self._log_end(seen.deployment.id, _LOG_MOST), headers=_NO_STORE)
 
+    async def sbom(self, request: web.Request) -> web.Response:
+        """What its commit depends on, as the scan of it listed it."""
+        deployment = request.match_info["id"]
+        seen = await self._store.read(_seen, deployment)
+        if seen is None:
+            raise web.HTTPNotFound(text="There is no such deployment.\n")
+        key = _scanned(seen.deployment)
+        listed = await self._store.read(scans.sbom, key) if key is not None else None
+        if listed is None:
+            raise web.HTTPNotFound(text="There is no list of its dependencies: no scan of its commit has ended well.\n")
+        name = f'attachment; filename="sbom-{deployment}.json"'
+        headers = {**_NO_STORE, "Content-Type": _CYCLONEDX, "Content-Disposition": name}
+        return web.Response(body=listed, headers=headers)
+
     async def _log_end(self, deployment: str, most: int) -> str:
         text = await asyncio.to_thread(end_of, self._logs / f"{deployment}.log", most)
         return _NOT_PRINTED.sub("", text)
@@ -111,6 +128,7 @@ class Pages:
             "working": deployment.state.working,
             "plan": [(name, _plain(plan[name]), why.get(name, "")) for name in _PLAN_LINES if plan.get(name)],
             "failure": deployment.failure or {},
+            "sbom": seen.sbom,
             "log": log,
         }
 
@@ -145,7 +163,14 @@ def _seen(session: Session, deployment: str) -> Seen | None:
     project = session.get(Project, row.project_id)
     routes = session.exec(select(Route).where(Route.deployment == deployment)).all()
     hosts = sorted(route.host for route in routes if route.target is not None)
-    return Seen(row, project.full_name if project else "", hosts)
+    key = _scanned(row)
+    sbom = key is not None and scans.has_sbom(session, key)
+    return Seen(row, project.full_name if project else "", hosts, sbom)
+
+
+def _scanned(row: Deployment) -> scans.Key | None:
+    """Where the scan of its commit is kept."""
+    return (row.project_id, row.number, row.sha) if row.number is not None else None
 
 
 def _wants_json(request: web.Request) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlmodel import Session
 
-from bot.models import Deployment, Project, State
+from bot.models import Deployment, Project, Scan, State
 from bot.store import rows
 from tests.bot.door import Door
 
@@ -95,7 +96,38 @@ async def test_the_log_is_text(door: Door, tmp_path: Path) -> None:
     assert text.count("\n") == 10_000
 
 
-@pytest.mark.parametrize("path", ["", "/log", "?format=json"])
+def a_scan(session: Session, /, **fields: Any) -> None:
+    listed = zlib.compress(b'{"bomFormat":"CycloneDX"}')
+    row = {"project_id": 7, "number": 12, "sha": "a1b2c3d4" * 5, "asked_at": 1e9, "sbom": listed, **fields}
+    session.add(Scan(**row))
+
+
+async def test_what_a_deployment_depends_on_can_be_downloaded(door: Door) -> None:
+    await door.store.write(a_deployment)
+    await door.store.write(a_scan)
+    response, text = await door.get(f"/deployments/{ID}/sbom.json")
+    assert (response.status, json.loads(text)) == (200, {"bomFormat": "CycloneDX"})
+    assert response.headers["Content-Type"] == "application/vnd.cyclonedx+json; version=1.5"
+    assert response.headers["Content-Disposition"] == f'attachment; filename="sbom-{ID}.json"'
+    assert response.headers["Cache-Control"] == "no-store"
+    assert f'href="/deployments/{ID}/sbom.json"' in (await door.get(f"/deployments/{ID}"))[1]
+
+
+@pytest.mark.parametrize("other", [{"sbom": None}, {"sha": "b" * 40}, {"number": 13}, {"project_id": 8}])
+async def test_what_another_commit_depends_on_is_not_shown(door: Door, other: dict[str, Any]) -> None:
+    await door.store.write(a_deployment)
+    await door.store.write(a_scan, **other)
+    response, text = await door.get(f"/deployments/{ID}/sbom.json")
+    assert (response.status, text.split(":")[0]) == (404, "There is no list of its dependencies")
+    assert "sbom.json" not in (await door.get(f"/deployments/{ID}"))[1]
+
+
+async def test_what_belongs_to_no_pull_request_was_not_scanned(door: Door) -> None:
+    await door.store.write(a_deployment, number=None)
+    assert (await door.get(f"/deployments/{ID}/sbom.json"))[0].status == 404
+
+
+@pytest.mark.parametrize("path", ["", "/log", "/sbom.json", "?format=json"])
 @pytest.mark.parametrize("name", ["f" * 16, "../../etc", "A" * 16, "0" * 17])
 async def test_an_unknown_deployment_is_not_found(door: Door, name: str, path: str) -> None:
     assert (await door.get(f"/deployments/{name}{path}"))[0].status == 404
