@@ -167,7 +167,8 @@ class Sweeper:
                 await self._service.previews.note_gone(row.id, row.instance["id"])
 
     async def far(self) -> None:
-        """Ask GitHub for what we may have missed: repositories, pull requests, deliveries."""
+        """Ask GitHub for what we may have missed: repositories, pull requests, deliveries.  What scans left goes."""
+        await self._service.scan_check.forget()
         try:
             await self._look_at_installations()
             await self._ask_again()

@@ -15,6 +15,7 @@ import functools
 import json
 import secrets
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -36,6 +37,7 @@ from runners.base.box import Box
 
 IGNORES = ".slipway/ignore.toml"
 AT_ONCE = 2  # scans; each of them runs its scanners side by side
+LEFT_SECONDS = 3600.0  # so old a tree belongs to no scan any more: a crash has left it
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ class Scanning:
 
     def __init__(self, store: Store, sources: Sources, equipment: Equipment, clock: Callable[[], float]) -> None:
         self._store, self._sources, self._equipment, self._clock = store, sources, equipment, clock
-        self._results = Results(equipment.folder / "results")
+        self._results, self._trees = Results(equipment.folder / "results"), equipment.folder / "trees"
+        self._used: set[Path] = set()  # trees that a scan of ours reads
         self._turn = asyncio.Semaphore(AT_ONCE)
 
     async def __call__(
@@ -111,6 +114,18 @@ class Scanning:
                 await self._store.write(scans.end, asked.key, None, self._clock(), fault=str(error))
                 return
         await self._store.write(scans.end, asked.key, report, self._clock(), base=change.base, sbom=sbom)
+
+    async def forget(self) -> None:
+        """Let go of old results, and of trees that a crash has left."""
+        await asyncio.to_thread(self._forget)
+
+    def _forget(self) -> None:
+        self._results.forget()
+        before = time.time() - LEFT_SECONDS  # the file system's clock, whatever ours is
+        for tree in set(self._trees.glob("*")) - self._used:  # a machine may have slept through a scan
+            with contextlib.suppress(OSError):  # its scan has just ended
+                if tree.stat(follow_symlinks=False).st_mtime < before:
+                    shutil.rmtree(tree, ignore_errors=True)
 
     async def _scan(self, asked: _Asked) -> tuple[Report, Change, bytes]:
         token = await asked.repository.git_token()
@@ -194,13 +209,14 @@ class Scanning:
 
     @contextlib.asynccontextmanager
     async def _laid(self, asked: _Asked, files: Sequence[tuple[str, str]]) -> AsyncIterator[Path]:
-        folder = self._equipment.folder / "trees"
-        root = folder / secrets.token_hex(8)
+        root = self._trees / secrets.token_hex(8)
+        self._used.add(root)
         try:
-            await asyncio.to_thread(folder.mkdir, 0o755, True, True)
+            await asyncio.to_thread(self._trees.mkdir, 0o755, True, True)
             await self._sources.lay_out(asked.project.id, files, root)
             yield root
         finally:
+            self._used.discard(root)
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, root, ignore_errors=True))
 
     def _known(self, scanners: str, files: Iterable[_File]) -> dict[_File, list[Finding] | None]:

@@ -43,6 +43,9 @@ class Scanner(Protocol):
         trusted: bool,
     ) -> None: ...
 
+    async def forget(self) -> None:
+        """Let go of what is kept for scans and that none will ask for."""
+
 
 class ScanCheck:
     """Has heads scanned and tells GitHub.  `scan` None: this server does not."""
@@ -140,6 +143,11 @@ class ScanCheck:
                 annotations=one.annotations,
             )
         await self._store.write(scans.told, _key(row), _digest(said[0]))
+
+    async def forget(self) -> None:
+        """Tidy up where scans are made."""
+        if self._scan is not None:
+            await self._scan.forget()
 
     async def abandon(self, project_id: int, number: int, reason: str) -> None:
         """The last try failed by a fault of ours: the check ends all the same, and no report is no pass."""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlmodel import Session, select
 
+from bot.builds.scan import Equipment, Scanning
 from bot.errors import GitHubDown, GitHubRefused
 from bot.models import Delivery, Deployment, Environment, Project, PullRequest, Release, Stage, State, Work
 from bot.previews import Previews
 from bot.releases import Releases
+from bot.reports.scan import ScanCheck
+from bot.scanners.results import Results
 from bot.service import Service
 from bot.settings import Settings
 from bot.store import Store
@@ -108,6 +113,7 @@ class Scene:
     backend: Backend
     github: GitHub
     sweeper: Sweeper
+    scans: Path  # where they are made
 
     async def errands(self) -> list[tuple[str, str]]:
         def read(session: Session) -> list[tuple[str, str]]:
@@ -132,8 +138,10 @@ def scene(store: Store, tmp_path: Path) -> Scene:
     parts: Any = github
     previews = Previews(settings, store, parts, parts, backend, Nowhere(), parts, lambda: NOW)
     releases = Releases(settings, store, parts, parts, backend, Nowhere(), lambda: NOW, policies=parts)
-    service = Service(store, parts, parts, previews, releases, parts, parts, parts, parts, lambda: NOW)
-    return Scene(store, backend, github, Sweeper(settings, service, backend, lambda: NOW))
+    scanning = Scanning(store, parts, Equipment(parts, tmp_path / "scan", parts), lambda: NOW)
+    scan = ScanCheck(store, parts, parts, scanning, lambda: NOW)
+    service = Service(store, parts, parts, previews, releases, parts, parts, parts, scan, lambda: NOW)
+    return Scene(store, backend, github, Sweeper(settings, service, backend, lambda: NOW), tmp_path / "scan")
 
 
 def live(**fields: Any) -> list[Any]:
@@ -359,3 +367,34 @@ async def test_a_delivery_that_failed_is_asked_for_again_unless_we_know_it(scene
     await scene.sweeper.far()
 
     assert scene.github.redelivered == [2]
+
+
+def aged(path: Path, seconds: float) -> None:
+    os.utime(path, (time.time() - seconds,) * 2)
+
+
+async def test_trees_that_a_crash_has_left_go_and_those_of_a_scan_stay(scene: Scene) -> None:
+    trees = scene.scans / "trees"
+    for name, age in (("left", 3700.0), ("scanned", 3500.0)):
+        (trees / name / "app").mkdir(parents=True)
+        (trees / name / "app" / "main.py").write_text("pass\n")
+        aged(trees / name, age)
+
+    await scene.sweeper.far()
+
+    assert [path.name for path in trees.iterdir()] == ["scanned"]
+    assert (trees / "scanned" / "app" / "main.py").exists()
+
+
+async def test_results_nobody_asked_for_in_a_month_are_forgotten_even_while_github_is_down(scene: Scene) -> None:
+    scene.github.error = GitHubDown("502")
+    results = Results(scene.scans / "results")
+    results.put("tools", "app.py", "old", [])
+    (old,) = scene.scans.glob("results/*/*")
+    aged(old, 31 * 86400.0)
+    results.put("tools", "app.py", "new", [])
+
+    await scene.sweeper.far()
+
+    assert results.get("tools", "app.py", "old") is None
+    assert results.get("tools", "app.py", "new") == []
