@@ -72,11 +72,16 @@ async def box(
     image_python: str | None = None,
     image_node: str | None = None,
 ) -> Box:
-    """Where scanners run: locked containers when an engine with a base image sees our files, else plain processes.
+    """Where scanners run: processes with namespaces of their own where the kernel gives them, whatever runs previews.
 
-    Never raises: without a better place, limits hold them, and the box's name says so."""
+    Else locked containers, which take seconds longer, when an engine with a base image sees our files and `kind` is not
+    "process".  Never raises: without a better place, limits hold them, and the box's name says so."""
+    plain = ProcessBox()
+    if await plain.isolates():
+        return plain
     if kind == "process":
-        return ProcessBox()
+        _log.warning("only limits hold scanners: the kernel gives them no namespaces of their own (%s)", plain.name)
+        return plain
     from runners.docker.locked import DockerBox  # 0.1 s to import
 
     docker = DockerBox(home, await asyncio.to_thread(home_id, home), image_python=image_python, image_node=image_node)
@@ -84,6 +89,6 @@ async def box(
         await docker.ready()
     except RunnerError as error:
         await docker.close()
-        _log.info("scanners run as plain processes: %s", error)
-        return ProcessBox()
+        _log.warning("only limits hold scanners: no namespaces (%s) and no containers (%s)", plain.name, error)
+        return plain
     return docker

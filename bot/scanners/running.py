@@ -192,7 +192,7 @@ def _readable(binary: Path) -> list[Path]:
     if first.startswith(b"#!/"):  # a script: the interpreter, and all it brings
         interpreter = Path(os.fsdecode(first[2:].split()[0]))
         folders += [interpreter.parent.parent, interpreter.resolve().parent.parent]
-    return list(dict.fromkeys(folders))
+    return [each for each in dict.fromkeys(folders) if each != Path("/")]  # /bin/sh brings the system, which is there
 
 
 def _version(binary: Path, words: tuple[str, ...]) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import logging
 import os
 import resource
 import shutil
@@ -28,8 +27,6 @@ from runners.base import Unavailable
 from runners.base.box import TAIL, Ended, tail, too_long, too_much
 from runners.isolation import Child, Group, end, environment, to_end
 
-_log = logging.getLogger(__name__)
-
 NOBODY = 65534
 PATH = "/usr/local/bin:/usr/bin:/bin"
 _LIMITS = (
@@ -42,19 +39,20 @@ _LIMITS = (
 _TASKS = 4096  # of one user: nobody may have containers too
 _OUTSIDE = '{limits}exec nice -n 5 "$@"'
 # $1 folder, $2 cache or nothing, $3 scratch, then what may be read, "--", and what is run.  It sees a root of its own:
-# the system, and these; all owned by who looks, or tools distrust the way to their cache.  What can't be made safe is
-# not run at all (125).
+# the system, and these; all owned by who looks, or tools distrust the way to their cache.  The kernel's switches in
+# /proc are closed to root without rights, too.  What can't be made safe is not run at all (125).
 _SEALED = """
+umask 022
 top=$3/root
 mkdir "$top" && mount -n -t tmpfs -o mode=0755,size=1m none "$top" || exit 125
 place() { if [ -d "$1" ]; then mkdir -p "$top$1"; else mkdir -p "$top${1%/*}" && : >"$top$1"; fi || exit 125; }
 show() { [ ! -e "$1" ] || { place "$1"; mount -n --rbind "$1" "$top$1" || exit 125; }; }
-seal() { show "$1"; [ ! -e "$1" ] || mount -n -o remount,bind,ro "$top$1" || exit 125; }
+seal() { [ "$1" != / ] || exit 125; show "$1"; [ ! -e "$1" ] || mount -n -o remount,bind,ro "$top$1" || exit 125; }
 for each in /bin /sbin /lib /lib32 /lib64 /libx32; do
   if [ -L "$each" ]; then cp -P "$each" "$top$each" || exit 125; else seal "$each"; fi
 done
-seal /usr; seal /etc; seal /nix
-for each in /proc /dev/null /dev/zero /dev/random /dev/urandom; do show "$each"; done
+seal /usr; seal /etc; seal /nix; seal /proc
+for each in /dev/null /dev/zero /dev/random /dev/urandom; do show "$each"; done
 ln -s /proc/self/fd "$top/dev/fd"; ln -s /proc/self/fd/1 "$top/dev/stdout"; ln -s /proc/self/fd/2 "$top/dev/stderr"
 folder=$1 cache=$2 scratch=$3
 shift 3
@@ -107,6 +105,11 @@ class ProcessBox:
         """What it is, for people; known after the first run."""
         return f"process, {self._found.words}" if self._found else "process"
 
+    async def isolates(self) -> bool:
+        """Whether what runs here has no network, no rights, and sees nothing but the system and what it was given."""
+        ground = await self._ground()
+        return ground.sealed and ground.offline and bool(ground.bare)
+
     async def run(
         self,
         argv: Sequence[str],
@@ -140,8 +143,6 @@ class ProcessBox:
         async with self._looking:
             if self._found is None:
                 self._found = await asyncio.to_thread(_first_that_works)
-                if not self._found.offline:
-                    _log.warning("the kernel gives scanners no network of their own: only limits hold them")
         return self._found
 
 
@@ -245,25 +246,31 @@ def _scratch() -> Path:
 def _settle(ground: _Ground, scratch: Path, cache: Path | None, seen: Sequence[Path]) -> int | None:
     """Who runs it: nobody, when we may choose and nobody may read all of `seen`; None: ourselves.
 
+    In a root of its own the way to them is open: folders above them are not those of the machine.
     The cache is given to whoever it is: tools don't trust another's."""
     if cache is not None:
         cache.mkdir(parents=True, exist_ok=True)
     if os.geteuid() != 0:
         return None
-    uid = NOBODY if ground.bare and all(map(_public, [*seen, scratch.parent])) else None
+    ways = () if ground.sealed else [above for each in [*seen, scratch] for above in each.resolve().parents]
+    uid = NOBODY if ground.bare and all(map(_readable, seen)) and all(map(_passable, ways)) else None
     if cache is not None:
         _give(cache, uid or 0)
     return uid
 
 
-def _public(path: Path) -> bool:
-    """Everybody may go there and look."""
-    path = path.resolve()
+def _readable(path: Path) -> bool:
+    """Everybody who is there may look."""
     if not path.exists():
         return False
     mode = path.stat().st_mode
     wanted = stat.S_IXOTH | stat.S_IROTH if stat.S_ISDIR(mode) else stat.S_IROTH
-    return mode & wanted == wanted and all(each.stat().st_mode & stat.S_IXOTH for each in path.parents)
+    return mode & wanted == wanted
+
+
+def _passable(folder: Path) -> bool:
+    """Everybody may go through it."""
+    return bool(folder.stat().st_mode & stat.S_IXOTH)
 
 
 def _give(top: Path, uid: int) -> None:

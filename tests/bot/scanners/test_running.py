@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from pathlib import Path
 
@@ -130,13 +131,25 @@ async def test_exit_codes_say_what_the_tool_means_by_them(bench: Bench) -> None:
     assert (found.fault, nothing.fault) == (None, None)
 
 
+async def test_a_script_of_the_shell_sees_no_more_than_others(bench: Bench) -> None:
+    await bench.box.run(["/bin/true"], folder=bench.root, readable=[], cache=None, env={}, seconds=20.0, most=100)
+    if "namespaces" not in bench.box.name:
+        pytest.skip("the kernel gives no namespaces here")
+    other = bench.top / "other"
+    other.mkdir()
+    _, (ran,) = await bench.run(bench.tool("curious", f'test ! -e "{other}" && cat "$1"'))
+    assert ran.fault is None
+
+
 async def test_tools_run_side_by_side(bench: Bench) -> None:
-    """Each waits for the other."""
-    meet = 'touch "{cache}/{me}"; until test -e "{other_cache}/{other}"; do sleep 0.01; done; cat "$1"'
-    cache = bench.top / "cache"
+    """Each waits for the other.  They share nothing but what they may read, and a pipe can be read."""
+    there, back = bench.top / "report" / "there", bench.top / "report" / "back"
+    for pipe in (there, back):
+        os.mkfifo(pipe)
+        pipe.chmod(0o666)
     tools = [
-        bench.tool(me, meet.format(me=me, other=other, cache=cache / me, other_cache=cache / other), keeps=True)
-        for me, other in (("one", "two"), ("two", "one"))
+        bench.tool("one", f'echo >"{there}"; cat "{back}" >/dev/null; cat "$1"'),
+        bench.tool("two", f'cat "{there}" >/dev/null; echo >"{back}"; cat "$1"'),
     ]
     findings, ran = await bench.run(*tools)
     assert [each.fault for each in ran] == [None, None]

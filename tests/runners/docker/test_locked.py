@@ -19,6 +19,7 @@ from runners import choose
 from runners.base import Unavailable
 from runners.base.box import Ended
 from runners.docker.locked import DockerBox
+from runners.process import locked
 from runners.process.locked import ProcessBox
 from tests.bot.scanners.kept import CACHE
 
@@ -110,7 +111,13 @@ async def test_the_default_tools_run_in_it(ground: Ground) -> None:
     assert {each.tool for each in findings} == {"ruff", "semgrep", "hadolint"}
 
 
-async def test_it_is_chosen_where_an_engine_sees_our_files(tmp_path: Path) -> None:
+@pytest.fixture
+def no_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locked, "_grounds", list)
+
+
+@pytest.mark.usefixtures("no_namespaces")
+async def test_it_is_chosen_where_there_are_no_namespaces_and_an_engine_sees_our_files(tmp_path: Path) -> None:
     images = {"image_python": os.environ["SLIPWAY_IMAGE_PYTHON"]}
     box = await choose.box("auto", tmp_path, **images)
     assert box.name == "docker"
@@ -118,6 +125,7 @@ async def test_it_is_chosen_where_an_engine_sees_our_files(tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["id"]
 
 
+@pytest.mark.usefixtures("no_namespaces")
 async def test_an_engine_that_does_not_see_our_files_is_not_chosen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

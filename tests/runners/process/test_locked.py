@@ -169,10 +169,38 @@ async def test_of_the_machine_it_sees_the_system_and_what_it_was_given(ground: G
 async def test_a_closed_folder_is_read_too_and_not_written(ground: Ground) -> None:
     """Then it runs as ourselves, without any capability."""
     (ground.folder / "file").write_text("closed\n")
-    ground.folder.parent.chmod(0o700)
+    ground.folder.chmod(0o700)
     ended = await ground.sh("cat file; touch new; grep CapEff /proc/self/status")
     assert ended.output.split() == [b"closed", b"CapEff:", b"0000000000000000"]
     assert not (ground.folder / "new").exists()
+
+
+@pytest.mark.usefixtures("spaces")
+async def test_below_a_closed_folder_it_is_nobody_all_the_same(ground: Ground) -> None:
+    """The way there is made anew inside."""
+    (ground.folder / "file").write_text("closed\n")
+    ground.folder.parent.chmod(0o700)
+    before = os.umask(0o077)
+    try:
+        ended = await ground.sh("cat file; id -u; touch $1/kept && echo kept", str(ground.cache), cache=True)
+    finally:
+        os.umask(before)
+    assert ended.output.split() == [b"closed", str(65534 if os.geteuid() == 0 else 0).encode(), b"kept"]
+
+
+@pytest.mark.usefixtures("spaces")
+async def test_whoever_wants_all_of_the_machine_to_be_seen_is_not_run(ground: Ground) -> None:
+    given = {"folder": ground.folder, "readable": [Path("/")], "cache": None, "env": {}}
+    ended = await ground.box.run(["/bin/echo", "ran"], **given, seconds=20, most=MB)  # type: ignore[arg-type]
+    assert (ended.code, ended.output) == (125, b"")
+
+
+@pytest.mark.usefixtures("spaces")
+async def test_the_kernels_switches_are_closed_to_root_without_rights_too(ground: Ground) -> None:
+    ground.folder.chmod(0o700)
+    switch = "/proc/sys/kernel/core_pattern"  # opened only: what it says stays
+    ended = await ground.sh(f"echo alive >/proc/self/fd/1; (: >>{switch}) && echo opened")
+    assert ended.output == b"alive\n"
 
 
 async def test_there_is_no_network(ground: Ground) -> None:
