@@ -18,14 +18,15 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from bot.scanners.findings import Finding, Ran
-from bot.scanners.sarif import NoReport, read
+from bot.scanners.sarif import LONGEST, NoReport, hushed, plain, read
 from bot.scanners.tools import SCANNERS, Job, Tool
 from runners.base import RunnerError
 from runners.base.box import Box, Ended
 
 _log = logging.getLogger(__name__)
 
-EDITION = 1  # counts up when a tool is asked for something else, or what it says is weighed otherwise
+ABSENT = "is not installed"
+EDITION = 2  # counts up when a tool is asked for something else, or what it says is weighed otherwise
 MOST = 32 * 1024 * 1024  # bytes of one tool's report
 _BATCH = 384 * 1024  # bytes of paths on one command line: the kernel takes little more than a megabyte
 _LARGEST = 4 * 1024 * 1024  # bytes of a file whose lines are looked at
@@ -86,7 +87,7 @@ async def _turn(
     ran = Ran(tool.name, needed=tool.needed)
     binary = await asyncio.to_thread(tool.binary)
     if binary is None:
-        return [], dataclasses.replace(ran, fault=f"is not installed: {tool.install}")
+        return [], dataclasses.replace(ran, fault=f"{ABSENT}: {tool.install}")
     findings: list[Finding] = []
     faults: list[str] = []
     clear, unclear = _clear(paths)
@@ -138,7 +139,23 @@ async def _batch(
         found = await asyncio.to_thread(read, ended.output, tool.name, job.root, lines)
     except NoReport as error:
         return [], str(error)[:300]
-    return found, _partly(tool, ended)
+    return _outside(found, frozenset(job.paths)), _partly(tool, ended)
+
+
+def _outside(found: Sequence[Finding], paths: frozenset[str]) -> list[Finding]:
+    """What is inside an archive (`a.zip!b/.env`) is said of the archive, as a whole; its fingerprint stays its own."""
+    told = []
+    for one in found:
+        parts = one.path.split("!")
+        cuts = ("!".join(parts[:at]) for at in range(len(parts) - 1, 0, -1))
+        outer = next((cut for cut in cuts if cut in paths), None)
+        if outer is not None and one.path not in paths:
+            inner = hushed(plain(one.path[len(outer) + 1 :], 200))
+            one = dataclasses.replace(
+                one, path=outer, line=0, end_line=0, message=f"{one.message}, in {inner}"[:LONGEST]
+            )
+        told.append(one)
+    return told
 
 
 def _partly(tool: Tool, ended: Ended) -> str | None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
+import io
 import random
 import string
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -149,3 +152,48 @@ def test_a_changed_file_of_rules_is_written_again(tmp_path: Path) -> None:
     target.write_text("ignored: [DL3004]\n")
     assert rules.written(target, "ignored: []\n").read_text() == "ignored: []\n"
     assert [path.name for path in tmp_path.iterdir()] == ["none.yaml"]
+
+
+def packed(**files: str) -> bytes:
+    raw = io.BytesIO()
+    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return raw.getvalue()
+
+
+async def test_a_key_in_a_file_that_is_only_called_an_archive_has_its_line(tmp_path: Path) -> None:
+    names = ["-d.docx", "a.key", "b.zip", "c.jar", "e.gz"]
+    for name in names:
+        lay(tmp_path, name, f"a: 1\ntoken: {TOKEN}\n")
+    findings, ran = await look(TOOLS["kingfisher"], tmp_path, *names)
+    assert ran.fault is None
+    assert sorted((each.path, each.line) for each in findings) == [(name, 2) for name in names]
+
+
+async def test_a_key_inside_an_archive_is_said_of_the_archive(tmp_path: Path) -> None:
+    text = f"token: {TOKEN}\n"
+    (tmp_path / "a!b.zip").write_bytes(packed(**{"one.env": text, "two.env": text}))
+    (tmp_path / "c.jar").write_bytes(packed(**{f"deep/{TOKEN}.txt": text}))
+    (tmp_path / "d.gz").write_bytes(gzip.compress(text.encode()))
+    findings, ran = await look(TOOLS["kingfisher"], tmp_path, "a!b.zip", "c.jar", "d.gz")
+    assert ran.fault is None
+    assert sorted({each.path for each in findings}) == ["a!b.zip", "c.jar", "d.gz"]
+    inside = [each for each in findings if each.path == "a!b.zip"]
+    assert {each.line for each in inside} == {0}
+    assert sorted(each.message.rpartition(", in ")[2] for each in inside) == ["one.env", "two.env"]
+    assert len({each.fingerprint for each in findings}) == len(findings) == 4
+    assert TOKEN not in repr(findings)
+
+
+async def test_archives_that_unpack_to_gigabytes_end_soon(tmp_path: Path) -> None:
+    inner = packed(**{"a.txt": "a " * (20 << 20)})
+    raw = io.BytesIO()
+    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(200):
+            archive.writestr(f"{number}.zip", inner)
+    (tmp_path / "bomb.zip").write_bytes(raw.getvalue())
+    lay(tmp_path, "conf.txt", f"token: {TOKEN}\n")
+    findings, ran = await look(TOOLS["kingfisher"], tmp_path, "bomb.zip", "conf.txt")
+    assert ran.seconds < 15
+    assert ran.fault is not None or "conf.txt" in {each.path for each in findings}
