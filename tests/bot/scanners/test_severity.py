@@ -21,7 +21,7 @@ def step(tool: str, rule: str, level: str = "error", path: str = "app.py", given
             "semgrep",
             "eval_nodejs generic_os_command_exec node_sqli_injection node_nosqli_injection express_xss node_ssrf",
         ),
-        ("semgrep", "node_jwt_none_algorithm node_deserialize vm2_context_injection rules.njs.generic_path_traversal"),
+        ("semgrep", "node_jwt_none_algorithm node_deserialize vm2_context_injection rules.njs.express_lfr"),
         ("zizmor", "template-injection dangerous-triggers github-env bot-conditions"),
         ("eslint", "security/detect-eval-with-expression sonarjs/os-command no-eval"),
     ],
@@ -51,6 +51,12 @@ def test_what_well_kept_code_does_is_low_even_when_a_tool_calls_it_an_error(tool
 @pytest.mark.parametrize("rule", ["S104", "S105", "S106", "S107", "S324", "S310", "S999"])
 def test_what_may_be_harmless_is_medium(rule: str) -> None:
     assert step("ruff", rule) == "medium"
+
+
+@pytest.mark.parametrize("rule", ["express_lfr_warning", "generic_path_traversal"])
+def test_what_njsscan_says_of_checked_names_and_of_plain_templates_too_is_medium(rule: str) -> None:
+    assert step("semgrep", rule) == "medium"
+    assert weigh("semgrep", rule, "error", None, "app.js")[2]
 
 
 def test_a_container_that_runs_as_root_is_medium_and_of_the_configuration() -> None:
