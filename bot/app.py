@@ -11,7 +11,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -115,17 +115,18 @@ async def running(
             github = await stack.enter_async_context(GitHub(settings, clock=clock))
             sources = Sources(settings.home.absolute(), settings.github_server_url, clock)
             stack.push_async_callback(sources.close)
-        tasks = await stack.enter_async_context(_tasks())  # they end before what they use is closed
-        if worker:
-            parts = Parts(settings, store, github, sources, runner, proxy or Elsewhere(), clock)
             scanning = await equipment(settings)
             if scanning is not None:
                 stack.push_async_callback(scanning.close)
+        tasks = await stack.enter_async_context(_tasks())  # they end before what they use is closed
+        if worker:
+            parts = Parts(settings, store, github, sources, runner, proxy or Elsewhere(), clock)
+            if scanning is not None:
                 tasks(scanning.warm())
             service = _work(parts, scanning, stack, tasks)
         if proxy is not None:
-            ready = runner.ready if worker else _nothing
-            await _open(settings, store, proxy, ready, stack, tasks)
+            asked = [*([runner.ready] if worker else []), *([scanning.ready] if worker and scanning else [])]
+            await _open(settings, store, proxy, asked, stack, tasks)
         yield service
 
 
@@ -157,9 +158,9 @@ def _work(
     terms = _terms(policies)
     scans = equipment is not None
     previews = Previews(settings, store, github, sources, runner, router, builds, clock, terms, scans=scans)
-    releases = Releases(settings, store, github, sources, runner, router, clock, policies=policies)
+    releases = Releases(settings, store, github, sources, runner, router, clock, policies=policies, scans=scans)
     check = PolicyCheck(store, github, policies, clock)
-    gates = Gates(store, github, policies, clock, settings.github_webhook_secret)
+    gates = Gates(store, github, policies, clock, settings.github_webhook_secret, scans=scans)
     scanner = Scanning(store, sources, equipment, clock) if equipment is not None else None
     scan = ScanCheck(store, github, policies, scanner, clock)
     service = Service(store, github, sources, previews, releases, policies, check, gates, scan, clock)
@@ -213,16 +214,16 @@ async def _open(
     settings: Settings,
     store: Store,
     proxy: Proxy,
-    check: Callable[[], Awaitable[None]],
+    asked: Sequence[Callable[[], Awaitable[None]]],
     stack: contextlib.AsyncExitStack,
     tasks: Callable[[Coroutine[Any, Any, None]], None],
 ) -> None:
     async def ready() -> list[str]:
-        try:
-            await check()
-        except RunnerError as error:
-            return [str(error)]
-        return []
+        said = await asyncio.gather(*(check() for check in asked), return_exceptions=True)
+        for one in said:
+            if isinstance(one, BaseException) and not isinstance(one, RunnerError):
+                raise one
+        return [str(one) for one in said if one is not None]
 
     await door.show_routes(store, proxy)  # before the first request
     runner = door.runner(door.application(settings, store, proxy=proxy, ready=ready), **SERVER_OPTIONS)
@@ -280,7 +281,3 @@ async def _tasks() -> AsyncIterator[Callable[[Coroutine[Any, Any, None]], None]]
         for task in list(running):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-
-
-async def _nothing() -> None:
-    return

@@ -22,7 +22,7 @@ from bot.models import Delivery, Deployment, Installation, Project, PullRequest,
 from bot.reports.alerts import Alerts
 from bot.service import Service
 from bot.settings import Settings
-from bot.store import audit, commands, deliveries, deployments, gates, projects, releases, rows, traffic
+from bot.store import audit, commands, deliveries, deployments, gates, projects, releases, rows, scans, traffic
 from bot.store.anchor import Anchor
 from runners.base import Instance, Runner, RunnerError
 
@@ -87,6 +87,7 @@ class Sweeper:
             pass
         await self._store.write(traffic.forget, now)
         await self._store.write(gates.ask_stuck, now)
+        await self._store.write(scans.ask_stuck, now)
         try:
             running = await self._runner.instances()
         except RunnerError as error:

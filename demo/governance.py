@@ -96,6 +96,7 @@ class Governance(Teller):
         self.say("slipway/policy", str(seen.title), "action_required")
         asked = await self._gate(number, "action_required", "1 of", "policy: ack")
         self.say("slipway/gate", asked, f"although {REVIEWER} approved it")
+        await self.told(REPO, number, "is live")  # what she has to have seen
         began = time.monotonic()
         await self.github.comment(REPO, number, ADMIN, "/ack policy")
         green = await self._gate(number, "success")

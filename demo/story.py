@@ -19,6 +19,7 @@ from rich.console import Console
 from demo import changes
 from demo.governance import Governance
 from demo.production import Production
+from demo.security import Security
 from demo.stage import AGENT, APPS, NotAsTold, Teller, line_of, ms, stage
 
 
@@ -33,6 +34,7 @@ async def tell(*, once: bool) -> int:
                 await story.run()
                 await Production(**vars(teller)).run(folder / "home")
                 await Governance(**vars(teller)).run(folder / "home")
+                await Security(**vars(teller)).run(folder / "home")
                 console.print("\n[bold green]✓ as told[/]\n")
             except (NotAsTold, TimeoutError) as error:
                 console.print(f"\n[bold red]✗ {error}[/]\n")

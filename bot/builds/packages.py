@@ -43,12 +43,13 @@ async def examined(
     """`head`: the files of the head.  `named`: project and commit.  Raises SourceUnavailable."""
     after = await asyncio.to_thread(lambda: dict(_manifests(head)))
     every, faults = await asyncio.to_thread(read, after)
-    ran = [Ran("dependencies", fault=words, needed=False) for words in faults]
     listed = sbom(every, *named, now)
     if not any(MANIFESTS(one.path) for one in change.files):
-        return Examined(Report(ran=tuple(ran)), listed)
+        return Examined(Report(ran=tuple(Ran("dependencies", fault=one, needed=False) for one in faults)), listed)
     before = await _before(laid, change, after)
-    old, _faults = await asyncio.to_thread(read, before)
+    old, known = await asyncio.to_thread(read, before)
+    # What the change itself makes unreadable is no pass: installers may read it all the same.
+    ran = [Ran("dependencies", fault=one, needed=one not in known) for one in faults]
     names, pinned = {_name(one) for one in old}, {(*_name(one), one.version) for one in old}
     added = [one for one in every if _name(one) not in names]
     fresh = [one for one in every if (*_name(one), one.version) not in pinned]

@@ -16,27 +16,39 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 from bot.builds.packages import Examined, examined
-from bot.errors import GitHubRefused, SourceUnavailable
+from bot.errors import GitHubRefused, SourceUnavailable, TryLater
 from bot.github import Repository
+from bot.github.files import NotAFile
 from bot.models import Project, PullRequest
+from bot.permissions import together
 from bot.scanners.dependencies import Registries
 from bot.scanners.findings import Finding, Ran, Report
 from bot.scanners.results import Results
-from bot.scanners.running import edition, scan, warm
+from bot.scanners.running import ABSENT, edition, scan, warm
 from bot.scanners.sarif import fingerprinted
 from bot.scanners.suppress import Ignore, applied, parse
 from bot.scanners.tools import SCANNERS, Tool
 from bot.sources import Sources
 from bot.sources.changes import Change
 from bot.store import Store, scans
+from runners.base import Unavailable
 from runners.base.box import Box
 
 IGNORES = ".slipway/ignore.toml"
 AT_ONCE = 2  # scans; each of them runs its scanners side by side
+LATER_SECONDS = 1.0  # until one that found no place asks again
+# Kinds of large files that hold no code: left out with a word.  Any other one that is too large is not scanned.
+MEDIA = frozenset(
+    {
+        *(".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".ico", ".bmp", ".tiff", ".psd", ".svg", ".pdf"),
+        *(".mp3", ".mp4", ".m4a", ".mov", ".webm", ".ogg", ".wav", ".woff", ".woff2", ".ttf", ".otf", ".eot"),
+        *(".csv", ".tsv", ".parquet", ".npy", ".npz", ".onnx", ".pt", ".bin", ".wasm", ".so", ".dll", ".mo"),
+    }
+)
 LEFT_SECONDS = 3600.0  # so old a tree belongs to no scan any more: a crash has left it
 
 
@@ -48,10 +60,19 @@ class Equipment:
     folder: Path
     registries: Registries
     tools: Sequence[Tool] = SCANNERS
+    warmed: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
 
     async def warm(self) -> None:
         """What takes a tool seconds the first time is done before the first change comes."""
-        await warm(self.box, self.folder / "tools", self.tools)
+        try:
+            await warm(self.box, self.folder / "tools", self.tools)
+        finally:
+            self.warmed.set()
+
+    async def ready(self) -> None:
+        """Raises Unavailable while previews would wait for it."""
+        if not self.warmed.is_set():
+            raise Unavailable("The scanners are getting ready, which takes some seconds the first time.")
 
     async def close(self) -> None:
         await self.registries.close()
@@ -84,6 +105,9 @@ class _File:
     commit: str | None = None
 
 
+_Ignores = tuple[list[Ignore], list[str]]
+
+
 class Scanning:
     """Scans a head and keeps what was found in the books."""
 
@@ -107,6 +131,9 @@ class Scanning:
 
         Raises GitHubDown and TryLater; whatever else goes wrong is kept as why there is no report."""
         asked = _Asked(project, repository, pull.number, pull.head_sha, base, commits, trusted)
+        if self._turn.locked():  # nobody waits here: what waits in the queue takes no place from others
+            later = dt.datetime.fromtimestamp(self._clock() + LATER_SECONDS, dt.UTC)
+            raise TryLater("Other scans go first.", later)
         async with self._turn:
             try:
                 report, change, sbom = await self._scan(asked)
@@ -130,29 +157,23 @@ class Scanning:
     async def _scan(self, asked: _Asked) -> tuple[Report, Change, bytes]:
         token = await asked.repository.git_token()
         names = (asked.project.id, asked.project.full_name)
-        change = await self._sources.change(*names, asked.base, asked.head, token, asked.commits)
+        async with together() as group:
+            changing = group.create_task(self._sources.change(*names, asked.base, asked.head, token, asked.commits))
+            ignoring = group.create_task(self._ignores(asked))
+        change, ignores = changing.result(), ignoring.result()
         here = [_File(one.path, one.after) for one in change.files if one.after is not None]
         shown = {(one.path, one.blob) for one in here}
         former = [_File(one.path, one.blob, one.commit) for one in change.seen if (one.path, one.blob) not in shown]
         everywhere = [one for one in self._equipment.tools if one.history]
         others = [one for one in self._equipment.tools if not one.history]
-        leaks, rest, ignores, packages = await asyncio.gather(
-            self._leaks(asked, change, everywhere, [*here, *former]),
-            self._new(asked, change, others, here),
-            self._ignores(asked, change),
-            self._packages(asked, change),
-        )
-        parts = [leaks, rest, packages.report]
-        ran = tuple(one for part in parts for one in part.ran)
-        if not change.whole or any(words.startswith("above") for words in change.left_out):
-            words = "not all of the change could be looked at; rebase it, squash it to fewer commits, or split it"
-            ran = (*ran, Ran("history", fault=words))
-        report = Report(
-            tuple(one for part in parts for one in part.findings),
-            frozenset().union(*(part.new for part in parts)),
-            ran,
-        )
-        report = await self._excused(asked, change, report, ignores)
+        async with together() as group:
+            leaking = group.create_task(self._leaks(asked, change, ignores, everywhere, [*here, *former]))
+            resting = group.create_task(self._new(asked, change, others, here))
+            packing = group.create_task(self._packages(asked, change))
+        packages, leaks = packing.result(), leaking.result()
+        rest = await self._excused(asked, change, _joined([resting.result(), packages.report]), ignores)
+        report = _joined([leaks, rest])
+        report = dataclasses.replace(report, ran=(*report.ran, *_unseen(change), *_faulty(ignores)))
         return report, change, json.dumps(packages.sbom).encode()
 
     async def _packages(self, asked: _Asked, change: Change) -> Examined:
@@ -162,9 +183,11 @@ class Scanning:
         laid = functools.partial(self._laid, asked)
         return await examined(self._equipment.registries, head, laid, named, known, change, self._clock())
 
-    async def _leaks(self, asked: _Asked, change: Change, tools: Sequence[Tool], files: Sequence[_File]) -> Report:
-        found = await self._new(asked, change, tools, files)
-        await self._store.write(scans.note_secrets, asked.key, found)
+    async def _leaks(
+        self, asked: _Asked, change: Change, ignores: _Ignores, tools: Sequence[Tool], files: Sequence[_File]
+    ) -> Report:
+        found = await self._excused(asked, change, await self._new(asked, change, tools, files), ignores)
+        await self._store.write(scans.note_secrets, asked.key, found, self._clock())
         return found
 
     async def _new(self, asked: _Asked, change: Change, tools: Sequence[Tool], files: Sequence[_File]) -> Report:
@@ -172,10 +195,11 @@ class Scanning:
         found, ran = await self._found(asked, tools, files)
         bases = {one.path: one.before for one in change.files if one.before is not None}
         touched = sorted({one.path for one in found if one.path in bases})
-        older, _again = await self._found(asked, tools, [_File(path, bases[path]) for path in touched])
+        older, again = await self._found(asked, tools, [_File(path, bases[path]) for path in touched])
         known = {one.fingerprint for one in older}
         new = frozenset(one.fingerprint for one in found if one.fingerprint not in known)
-        return Report(tuple(found), new, tuple(ran))
+        silent = [one for one in again if one.fault and one.needed]  # else what is known would look new
+        return Report(tuple(found), new, (*ran, *silent))
 
     async def _found(
         self, asked: _Asked, tools: Sequence[Tool], files: Sequence[_File]
@@ -190,7 +214,7 @@ class Scanning:
         ran: list[Ran] = [Ran(one.name, version="as before", needed=one.needed) for one in tools if one.needed]
         if left:
             fresh, ran = await self._looked(asked, tools, left)
-            if not any(one.fault and one.needed for one in ran):
+            if not any(one.fault and not one.fault.startswith(ABSENT) for one in ran):
                 await asyncio.to_thread(self._keep, scanners, fresh)
             found += [_of(one, finding) for one, seen in fresh.items() for finding in seen]
         return _once(found), ran
@@ -226,16 +250,17 @@ class Scanning:
         for one, findings in found.items():
             self._results.put(scanners, one.path, one.blob, findings)
 
-    async def _ignores(self, asked: _Asked, change: Change) -> tuple[list[Ignore], list[str]]:
-        """What the base says may be ignored: a change can't excuse itself."""
-        if change.base is None:
+    async def _ignores(self, asked: _Asked) -> _Ignores:
+        """What the target branch says now may be ignored: a change can't excuse itself, nor be of an older opinion."""
+        if asked.base is None:
             return [], []
-        file = await asked.repository.file(IGNORES, change.base)
+        try:
+            file = await asked.repository.file(IGNORES, asked.base)
+        except NotAFile as odd:
+            return [], [f"is {odd}"]
         return parse(file.content.decode("utf-8", "replace")) if file is not None else ([], [])
 
-    async def _excused(
-        self, asked: _Asked, change: Change, report: Report, ignores: tuple[list[Ignore], list[str]]
-    ) -> Report:
+    async def _excused(self, asked: _Asked, change: Change, report: Report, ignores: _Ignores) -> Report:
         """With what code and base excuse.  Lines are read once more, of the few files that have findings."""
         if not report.findings:
             return report
@@ -253,8 +278,32 @@ class Scanning:
                 dt.datetime.fromtimestamp(self._clock(), dt.UTC).date(),
                 trusted=asked.trusted,
             )
-        faults = [Ran(IGNORES, fault=words, needed=False) for words in ignores[1]]
-        return dataclasses.replace(report, findings=tuple(found), asks=tuple(asks), ran=(*report.ran, *faults))
+        return dataclasses.replace(report, findings=tuple(found), asks=tuple(asks))
+
+
+def _joined(parts: Sequence[Report]) -> Report:
+    return Report(
+        tuple(one for part in parts for one in part.findings),
+        frozenset().union(*(part.new for part in parts)),
+        tuple(one for part in parts for one in part.ran),
+        tuple(one for part in parts for one in part.asks),
+    )
+
+
+def _unseen(change: Change) -> Iterator[Ran]:
+    """What nobody looked at is no pass; where it can't matter it is told, no more."""
+    if not change.whole or change.cut:
+        words = "not all of the change could be looked at; rebase it, squash it to fewer commits, or split it"
+        yield Ran("history", fault=words)
+    hidden = [path for path in change.unseen if PurePosixPath(path).suffix.lower() not in MEDIA]
+    if hidden:
+        yield Ran("files", fault=f"{len(hidden)} can't be looked at: too large, or oddly named")
+    for words in change.left_out:
+        yield Ran("left out", fault=words[:300], needed=False)
+
+
+def _faulty(ignores: _Ignores) -> Iterator[Ran]:
+    return (Ran(IGNORES, fault=words, needed=False) for words in ignores[1])
 
 
 def _sorted(

@@ -72,7 +72,7 @@ async def facts(
     asked for the change, beside those whom GitHub assigned.  Of a merged pull request nobody compares trees here:
     `merged_same` is unknown until the caller, who has the files, sets it (`merge_sha` is the commit to compare).
     """
-    async with _together() as group:
+    async with together() as group:
         role = group.create_task(role_of(repository, asker.actor_login, asker.actor_id)) if asker.actor_id else None
         teams = group.create_task(teams_of(repository, asker.actor_login, asker.terms.deployers))
         raw = group.create_task(_known(repository.pull(number)))
@@ -87,7 +87,7 @@ async def facts(
 async def _of_pull(
     repository: Repository, asker: Facts, pull: PullRequest, raw: Mapping[str, Any], requesters: Iterable[int]
 ) -> Facts:
-    async with _together() as group:
+    async with together() as group:
         commits = group.create_task(_known(repository.pull_commits(pull.number)))
         reviews = group.create_task(_known(repository.reviews(pull.number)))
         checks = group.create_task(_known(_checks(repository, pull.head_sha)))
@@ -116,7 +116,7 @@ async def teams_of(repository: Repository, login: str, circles: Circles) -> froz
     named = sorted({one for circle in circles for one in circle if one.startswith("team:")})
     if not named or not login:
         return frozenset()
-    async with _together() as group:
+    async with together() as group:
         asked = [group.create_task(_known(repository.in_team(*_team(one), login))) for one in named]
     doubt = next((answer for task in asked if isinstance(answer := task.result(), Unknown)), None)
     return doubt or frozenset(one for one, task in zip(named, asked, strict=True) if task.result())
@@ -233,12 +233,12 @@ async def _reviews(
         approves = review.state == "APPROVED" and review.commit == asker.head_sha and review.reviewer_id not in hands
         if not review.person or not (approves or review.state == "CHANGES_REQUESTED"):
             return review
-        async with _together() as group:
+        async with together() as group:
             role = group.create_task(role_of(repository, review.login, review.reviewer_id))
             teams = group.create_task(teams_of(repository, review.login, circles))
         return dataclasses.replace(review, role=role.result(), teams=teams.result())
 
-    async with _together() as group:
+    async with together() as group:
         asked = [group.create_task(ask(review)) for review in decided]
     return tuple(task.result() for task in asked)
 
@@ -283,7 +283,7 @@ async def _known(asked: Awaitable[T]) -> T | Unknown:
 
 
 @asynccontextmanager
-async def _together() -> AsyncIterator[asyncio.TaskGroup]:
+async def together() -> AsyncIterator[asyncio.TaskGroup]:
     """Side by side; the first thing that goes wrong is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:

@@ -13,6 +13,7 @@ from bot.policy.terms import Change, ExtraCheck, RequiredCheck, Scan
 
 PREVIEW, SCAN = "slipway/preview", "slipway/scan"
 SCANNING = "the scan goes on"  # why there is no report of it yet
+UNSCANNED = Unknown("nobody has scanned it; /redeploy does.")
 WEIGHED = ("malware", "secrets", "critical", "high", "medium", "low")
 VERDICTS = frozenset({"slipway/gate", "slipway/policy"})  # made of these rules, so never a reason for them
 NAMED = 5  # checks or paths that an objection names

@@ -55,7 +55,7 @@ class Refresh:
             return
         deployment = await self._store.write(deployments.begin, guid, pull, pull.head_sha, now)
         if self._ground.scans:
-            await self._store.write(scans.ask, project.id, pull.number, pull.head_sha, guid, now)
+            await self._store.write(scans.ask, project.id, pull.number, pull.head_sha, guid, now, again=again)
         await self._deploy(project, pull, deployment, by_person=by_person)
 
     async def show_merge(self, project: Project, pull: PullRequest, sha: str, guid: str) -> None:
@@ -64,6 +64,8 @@ class Refresh:
         project, pull = await self._store.write(pulls.note_pull, project, pull, now)
         if pull.state == "merged" and project.state == "active":
             row = await self._store.write(deployments.begin_merge, guid, pull, sha, now)
+            if self._ground.scans:
+                await self._store.write(scans.ask, project.id, pull.number, sha, guid, now)
             await self._deploy(project, pull.model_copy(update={"merge_sha": sha}), row, by_person=True)
 
     async def _deploy(self, project: Project, pull: PullRequest, deployment: Deployment, *, by_person: bool) -> None:
@@ -72,7 +74,8 @@ class Refresh:
         try:
             await self._make(project, pull, deployment, by_person=by_person)
         except Failed as failure:
-            await self._fail(deployment, failure)
+            if not await self._leaks(deployment):  # what gives access away is graver than what does not build
+                await self._fail(deployment, failure)
         except SourceUnavailable as error:
             await self._fail(deployment, BuildFailed(str(error), step="fetch", hint="Push again, or re-run the check."))
 

@@ -43,8 +43,11 @@ class Releases:
         *,
         policies: Policies,
         watch: Watch | None = None,
+        scans: bool = False,
     ) -> None:
-        ground = self._ground = Ground(settings, store, github, runner, router, clock, watch or Watch(), policies)
+        ground = self._ground = Ground(
+            settings, store, github, runner, router, clock, watch or Watch(), policies, scans
+        )
         self._promote, self._rollback, self._desk = Promote(ground, sources), Rollback(ground), Desk(ground)
         self.watch = Vigil(ground, self._rollback)
         self._revoke = Revoke(ground)

@@ -44,6 +44,7 @@ class Ground:
     clock: Callable[[], float]
     watch: Watch
     policies: Policies
+    scans: bool = False  # whether what a change brings is scanned here
 
     def repository(self, project: Project) -> Repository:
         return self.github.repository(project.installation_id, project.id, project.full_name)

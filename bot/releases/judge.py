@@ -15,6 +15,7 @@ from bot.models import Deployment, Leave, PullRequest
 from bot.permissions import facts
 from bot.permissions.elsewhere import decisions
 from bot.policy import RULES, Facts, Objection, Unknown, judge
+from bot.policy.change import UNSCANNED
 from bot.releases.ask import Ask, Outcome, refused
 from bot.releases.ground import Ground, asker, objected, stops
 from bot.sources import Sources
@@ -72,6 +73,8 @@ class Judge:
             now=now,
             **await self._store.read(_known, ask, number, shown, now),
         )
+        if asked.scan is None and ground.scans:
+            asked = dataclasses.replace(asked, scan=UNSCANNED)
         repository = ground.repository(ask.project)
         found = await facts(repository, ask.project.id, number, asked, asked.requesters)
         if found.state == "merged":  # what it did to the policy was judged by the gate, and holds

@@ -23,6 +23,7 @@ from bot.permissions.elsewhere import decisions as said_elsewhere
 from bot.permissions.policies import Held, Policies
 from bot.policy import GATE as RULES
 from bot.policy import Facts, Unknown
+from bot.policy.change import UNSCANNED
 from bot.policy.facts import PolicyChange, Preview, Scanned
 from bot.policy.verdict import Verdict, together, weigh
 from bot.reports.once import once
@@ -48,10 +49,17 @@ class Gates:
     `secret`: what questions to services that the policy names are signed with."""
 
     def __init__(
-        self, store: Store, github: GitHub, policies: Policies, clock: Callable[[], float], secret: str
+        self,
+        store: Store,
+        github: GitHub,
+        policies: Policies,
+        clock: Callable[[], float],
+        secret: str,
+        *,
+        scans: bool = False,
     ) -> None:
         self._store, self._github, self._policies, self._clock = store, github, policies, clock
-        self._secret = secret
+        self._secret, self._scans = secret, scans
 
     async def judge(self, project_id: int, sha: str) -> None:
         """Ask every rule about a commit, and tell GitHub."""
@@ -124,7 +132,7 @@ class Gates:
             policy=held.effective,
             policy_fault=held.fault,
             policy_change=seen.policy_change,
-            scan=seen.scan,
+            scan=seen.scan if seen.scan is not None or not self._scans else UNSCANNED,
             reviews=seen.said.approvals,
             requesters=frozenset(),
             pusher_id=seen.pull.pusher_id,

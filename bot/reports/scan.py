@@ -68,15 +68,21 @@ class ScanCheck:
         repository = self._github.repository(project.installation_id, project.id, project.full_name)
         raw = await repository.pull(number)
         pull = pull_of(raw, project.id)
-        key = (project.id, number, pull.head_sha)
-        await self._leave_others(repository, pull)
-        row = await self._store.read(scans.get, key)
-        if row is None or pull.state != "open":
-            return  # nobody asked for it, or nobody does any more
+        merge = raw.get("merge_commit_sha") if pull.state == "merged" else None
+        wanted = {pull.head_sha, merge} if pull.state != "closed" else set()
+        for row in await self._store.read(scans.of_pull, project.id, number):
+            if row.sha in wanted:
+                await self._look(project, repository, pull.model_copy(update={"head_sha": row.sha}), raw, row)
+            elif row.check_id is not None:  # nobody scans it any more
+                await self._tell(repository, row, row.check_id, [words.left(row.sha)])
+
+    async def _look(
+        self, project: Project, repository: Repository, pull: PullRequest, raw: Mapping[str, Any], row: Scan
+    ) -> None:
         if row.ended_at is None and self._scan is not None:
             await self._open(repository, row)
             await self._ask(self._scan, project, repository, pull, raw)
-        await self._end(project, repository, key)
+        await self._end(project, repository, _key(row))
 
     async def _ask(
         self, scan: Scanner, project: Project, repository: Repository, pull: PullRequest, raw: Mapping[str, Any]
@@ -93,12 +99,6 @@ class ScanCheck:
             commits=commits if isinstance(commits, int) else None,
             trusted=agent is None and not pull.fork,
         )
-
-    async def _leave_others(self, repository: Repository, pull: PullRequest) -> None:
-        """Runs of older heads that go on: nobody scans those any more."""
-        for row in await self._store.read(scans.of_pull, pull.project_id, pull.number):
-            if row.check_id is not None and (row.sha != pull.head_sha or pull.state != "open"):
-                await self._tell(repository, row, row.check_id, [words.left(row.sha)])
 
     async def _open(self, repository: Repository, row: Scan) -> int:
         """The run that goes on."""
@@ -162,7 +162,7 @@ class ScanCheck:
                 try:
                     await self._end(project, repository, _key(row))
                 except (GitHubRefused, GitHubDown, TryLater):
-                    return  # it is not ours to tell any more; or the next word about it tells it
+                    continue  # it is not ours to tell any more; or the clock tells it
 
 
 def _standing(session: Session, key: scans.Key, now: float) -> tuple[Scan, Report | None]:

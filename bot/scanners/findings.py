@@ -53,6 +53,11 @@ class Finding:
         return Severity.of(self.score)
 
     @property
+    def grave(self) -> bool:
+        """Nobody's own word is enough for it."""
+        return self.kind in ("secret", "malware") or self.severity is Severity.CRITICAL
+
+    @property
     def id(self) -> str:
         """What people call it by: `/ack 3f9a1c0b`."""
         return self.fingerprint.replace(":", "-") if not self.fingerprint.endswith(":0") else self.fingerprint[:-2]

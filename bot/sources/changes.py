@@ -76,6 +76,8 @@ class Change:
     seen: tuple[Seen, ...]
     whole: bool
     left_out: tuple[str, ...] = ()  # in words
+    unseen: tuple[str, ...] = ()  # paths of files that are too large, or whose names can't be told
+    cut: bool = False  # there is more than can be looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,8 @@ async def read(git: Git, mirror: Path, span: Span, head: str) -> Change:
         tuple(kept_seen),
         whole=span.whole and history is not None and len(seen) <= FILES,
         left_out=sieve.words(),
+        unseen=sieve.unseen(),
+        cut=sieve.cut,
     )
 
 
@@ -255,6 +259,9 @@ def _blob(mode: bytes, blob: bytes) -> str | None:
     return blob.decode() if mode.startswith(b"100") else None
 
 
+NO_FILES = ("to a link", "to a submodule")  # why something is left out that holds nothing
+
+
 @dataclass(slots=True)
 class _Sieve:
     """What is looked at; and what is not, for people."""
@@ -307,6 +314,14 @@ class _Sieve:
 
     def leave(self, why: str, path: str) -> None:
         self.left.setdefault(why, {})[path] = None
+
+    @property
+    def cut(self) -> bool:
+        return bool(self.more) or any(why.startswith("above") for why in self.left)
+
+    def unseen(self) -> tuple[str, ...]:
+        """Files that somebody could hide something in."""
+        return tuple(path for why, paths in self.left.items() if why not in NO_FILES for path in paths)
 
     def words(self) -> tuple[str, ...]:
         told = [f"{_count(len(paths))} {why}: {_names(list(paths))}" for why, paths in sorted(self.left.items())]

@@ -8,7 +8,7 @@ from sqlmodel import Session
 
 from bot.errands import look
 from bot.models import Project, PullRequest
-from bot.store import deliveries, gates, projects
+from bot.store import deliveries, gates, projects, scans
 
 
 def note_pull(session: Session, project: Project, pull: PullRequest, now: float) -> tuple[Project, PullRequest]:
@@ -34,6 +34,8 @@ def _take_over(session: Session, row: PullRequest, pull: PullRequest, now: float
         _end_verdict(session, row, pull, now)
     if pull.state == "open" and row.state != "open":
         row.opened_at = now
+    if _differ(row, pull, ("base_ref",)) and pull.head_sha == row.head_sha:
+        scans.ask_known(session, row.project_id, row.number, row.head_sha, f"{pull.base_ref}:{pull.updated_at}", now)
     for field in _FROM_GITHUB:
         if _differ(row, pull, (field,)):
             setattr(row, field, getattr(pull, field))

@@ -11,22 +11,47 @@ from sqlmodel import Session, col, select
 
 from bot import errands
 from bot.audit import Entry
-from bot.models import Leave, PullRequest, Scan
+from bot.messages.scan import told_secret
+from bot.models import Deployment, Leave, Project, PullRequest, Scan
 from bot.policy import Unknown
 from bot.policy.change import SCANNING
 from bot.policy.facts import Scanned
 from bot.scanners.findings import Finding, Report, Severity
 from bot.store import audit, deliveries, gates
 
-Key = tuple[int, int, str]  # project, number, head
+Key = tuple[int, int, str]  # project, number, commit
+STUCK, AGAIN = 86400.0, 600.0  # seconds for which, and after which, one is taken up again
 
 
-def ask(session: Session, project_id: int, number: int, sha: str, reason: str, now: float) -> None:
-    """Have a head scanned, once; what was asked for already stays as it is."""
-    if session.get(Scan, (project_id, number, sha)) is None:
+def ask(
+    session: Session, project_id: int, number: int, sha: str, reason: str, now: float, *, again: bool = False
+) -> None:
+    """Have a commit scanned.  What has ended with a report stays, unless somebody wants it `again`."""
+    row = session.get(Scan, (project_id, number, sha))
+    if row is not None and row.ended_at is not None:
+        if not again and row.fault is None:
+            return
+        forget(session, (project_id, number, sha))
+    elif row is None:
         session.add(Scan(project_id=project_id, number=number, sha=sha, asked_at=now))
         session.flush()
-        deliveries.send(session, errands.scan(project_id, number, f"{sha}:{reason}"), now)
+    deliveries.send(session, errands.scan(project_id, number, f"{sha}:{reason}"), now)
+
+
+def ask_known(session: Session, project_id: int, number: int, sha: str, reason: str, now: float) -> None:
+    """Scan a commit again that was scanned: it is compared with something else now."""
+    if session.get(Scan, (project_id, number, sha)) is not None:
+        ask(session, project_id, number, sha, reason, now, again=True)
+
+
+def ask_stuck(session: Session, now: float) -> None:
+    """Scans, and runs of their check, that no delivery is about any more: the one that was has failed for good."""
+    alive = col(Scan.ended_at).is_(None) | col(Scan.check_id).is_not(None)
+    query = select(Scan).join(Project, col(Project.id) == Scan.project_id).where(Project.state == "active")
+    for row in session.exec(query.where(alive, col(Scan.asked_at) > now - STUCK)).all():
+        one = errands.scan(row.project_id, row.number, f"stuck:{int(now // AGAIN)}")
+        if not deliveries.busy(session, one.order.key):
+            deliveries.send(session, one, now)
 
 
 def get(session: Session, key: Key) -> Scan | None:
@@ -53,11 +78,23 @@ def of_pull(session: Session, project_id: int, number: int) -> list[Scan]:
     return list(session.exec(query.order_by(col(Scan.asked_at))))
 
 
-def note_secrets(session: Session, key: Key, report: Report) -> None:
+def note_secrets(session: Session, key: Key, report: Report, now: float) -> None:
     """The part that a preview waits for: what was found in the change's commits."""
     row = session.get_one(Scan, key)
     row.secrets = report.as_json()
     session.add(row)
+    _take_down(session, key, now)
+
+
+def _take_down(session: Session, key: Key, now: float) -> None:
+    """A preview that is up already, because the scan was late."""
+    pull, seen = session.get(PullRequest, key[:2]), leaked(session, key, now)
+    shown = session.get(Deployment, pull.displayed) if pull is not None and pull.displayed else None
+    if seen is None or shown is None or shown.sha != key[2] or shown.state.working or shown.state.ended:
+        return
+    shown.failure = told_secret(seen, key[2])
+    session.add(shown)
+    deliveries.send(session, errands.remove(key[0], key[1], f"secret:{key[2]}"), now)
 
 
 def end(
@@ -74,7 +111,6 @@ def end(
     row = session.get_one(Scan, key)
     row.report = report.as_json() if report is not None else None
     row.fault, row.base, row.ended_at = fault, base, now
-    row.secrets = row.secrets or (row.report if report is not None else Report().as_json())
     row.sbom = zlib.compress(sbom) if sbom is not None else None
     session.add(row)
     pull = session.get(PullRequest, key[:2])

@@ -37,6 +37,10 @@ async def run(asked: Asked) -> Answer:
     one = await finding.found(asked, ident, sha)
     if isinstance(one, Answer):
         return one
+    if one.grave and (asked.actor.id == asked.pull.author_id or await asked.role() < Role.MAINTAIN):
+        words = "What gives access or is critical is ignored by a maintainer who did not write it."
+        after = "Ask a maintainer, or mend it and push."
+        return finding.no("role", "not_permitted", words, "not a maintainer, or the author", "a maintainer", after)
     words = f"{one.rule} in {one.path} is ignored until {asked.flag('until')}."
     return finding.word(asked, "ignore", one, sha, words, until - now)
 

@@ -8,9 +8,10 @@ import zlib
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from bot.models import AuditEntry, Delivery, Leave, Project, PullRequest, Scan
+from bot.models import AuditEntry, Delivery, Deployment, Leave, Project, PullRequest, Scan, State
 from bot.policy import Unknown
 from bot.policy.change import SCANNING
 from bot.policy.facts import Scanned
@@ -81,8 +82,8 @@ def last_line(session: Session) -> dict[str, Any]:
 # ---- asked, and ended
 
 
-async def test_a_head_is_asked_about_once_whoever_asks(books: Store) -> None:
-    await books.write(scans.ask, *KEY, "synchronize", NOW + 9)
+async def test_a_head_has_one_row_whoever_asks_and_the_same_delivery_asks_once(books: Store) -> None:
+    await books.write(scans.ask, *KEY, "opened", NOW + 9)
     assert (await row(books)).asked_at == NOW
     assert await books.read(sent, "slipway.scan") == 1
 
@@ -97,11 +98,39 @@ async def test_what_was_found_stays_when_the_head_is_asked_about_again(books: St
     assert await counted(books) == [HIGH]
 
 
+async def test_it_is_scanned_again_for_who_wants_that(books: Store) -> None:
+    await books.write(scans.end, KEY, report(HIGH), NOW)
+    await books.write(lambda session: scans.ask(session, *KEY, "redeploy", NOW + 9, again=True))
+    assert await stands(books) == Unknown(SCANNING)
+    assert await books.read(scans.pending, KEY)
+
+
+async def test_a_scan_that_nobody_works_on_any_more_is_taken_up_again(books: Store) -> None:
+    await books.write(lambda session: session.execute(delete(Delivery)))
+    await books.write(scans.ask_stuck, NOW + 700)
+    await books.write(scans.ask_stuck, NOW + 701)
+    assert await books.read(sent, "slipway.scan") == 1
+
+
+async def test_a_preview_that_is_up_before_its_secret_is_found_is_taken_down(books: Store) -> None:
+    def show(session: Session) -> None:
+        row = Deployment(id="d1", delivery="g1", project_id=1, number=5, sha=SHA, state=State.LIVE, received_at=NOW)
+        session.add(row)
+        session.get_one(PullRequest, (1, 5)).displayed = "d1"
+
+    await books.write(show)
+    await books.write(scans.note_secrets, KEY, report(LEAK), NOW)
+
+    assert await books.read(sent, "slipway.remove") == 1
+    told = (await books.read(lambda session: session.get_one(Deployment, "d1"))).failure
+    assert told is not None and told["reason_code"] == "secret_found"
+
+
 async def test_secrets_are_known_before_the_rest(books: Store) -> None:
     assert await books.read(scans.pending, KEY)
     assert await books.read(scans.leaked, KEY, NOW) is None
 
-    await books.write(scans.note_secrets, KEY, report(LEAK))
+    await books.write(scans.note_secrets, KEY, report(LEAK), NOW)
 
     assert not await books.read(scans.pending, KEY)
     assert await books.read(scans.leaked, KEY, NOW) == report(LEAK)
@@ -140,7 +169,7 @@ async def test_a_scan_that_failed_ends_too_and_nobody_waits_for_it(books: Store)
 
 
 async def test_a_secret_that_was_seen_stands_although_the_scan_failed_after_it(books: Store) -> None:
-    await books.write(scans.note_secrets, KEY, report(LEAK))
+    await books.write(scans.note_secrets, KEY, report(LEAK), NOW)
     await books.write(scans.end, KEY, None, NOW, fault="the fetch failed")
     assert await books.read(scans.leaked, KEY, NOW) == report(LEAK)
 
@@ -203,7 +232,7 @@ async def test_words_about_something_else_excuse_nothing(books: Store, kind: str
 
 
 async def test_a_secret_that_somebody_looked_at_keeps_no_preview_from_starting(books: Store) -> None:
-    await books.write(scans.note_secrets, KEY, report(LEAK))
+    await books.write(scans.note_secrets, KEY, report(LEAK), NOW)
     await said(books, "ack", LEAK)
     assert await books.read(scans.leaked, KEY, NOW) is None
 
@@ -218,7 +247,7 @@ async def test_a_secret_that_somebody_looked_at_keeps_no_preview_from_starting(b
     ],
 )
 async def test_only_a_new_critical_secret_is_a_leak(books: Store, found: Report) -> None:
-    await books.write(scans.note_secrets, KEY, found)
+    await books.write(scans.note_secrets, KEY, found, NOW)
     assert await books.read(scans.leaked, KEY, NOW) is None
 
 
@@ -273,6 +302,6 @@ async def test_a_finding_is_named_by_the_beginning_of_its_id(books: Store, ident
 
 
 async def test_a_secret_can_be_named_before_the_scan_has_ended(books: Store) -> None:
-    await books.write(scans.note_secrets, KEY, report(LEAK))
+    await books.write(scans.note_secrets, KEY, report(LEAK), NOW)
     assert await books.read(scans.finding, *KEY, LEAK.id) == LEAK
     assert await books.read(scans.finding, 1, 5, NEXT, LEAK.id) is None

@@ -1,0 +1,111 @@
+"""What a reviewer tried on the scan; each fails until it is mended."""
+
+# ruff: noqa: F811 - a fixture from elsewhere
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import Session, select
+
+from bot.models import Delivery, Project, PullRequest, Scan, Work
+from bot.sources.changes import _Sieve
+from bot.store import Store, deliveries, migrate, scans
+from tests.house import SERVER, House, eventually
+from tests.test_scan import CHECK, INJECTION, concludes, head, home  # noqa: F401 - the fixture
+
+SHA, NEXT = "a" * 40, "b" * 40
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+async def books(tmp_path: Path) -> AsyncIterator[Store]:
+    url = f"sqlite:///{tmp_path}/books.db"
+    migrate(url)
+    store = Store.open(url)
+
+    def fill(session: Session) -> None:
+        session.add(Project(id=1, installation_id=7, owner="acme", name="shop"))
+        session.add(PullRequest(project_id=1, number=5, state="open", head_sha=SHA, updated_at="2026-01-01T00:00:00Z"))
+
+    await store.write(fill)
+    yield store
+    store.close()
+
+
+def waiting(session: Session) -> list[str]:
+    rows = session.exec(select(Delivery).where(Delivery.event == "slipway.scan", Delivery.state == Work.QUEUED))
+    return [row.guid for row in rows]
+
+
+async def test_a_head_that_is_pushed_back_to_is_scanned_to_its_end(books: Store) -> None:
+    await books.write(scans.ask, 1, 5, SHA, "first", NOW)
+    await books.write(scans.ask, 1, 5, NEXT, "second", NOW + 1)  # supersedes the first, which had not ended
+    [claimed], _due = await books.write(deliveries.claim, NOW + 2, 4, 4)
+    assert claimed.id is not None
+    await books.write(scans.end, (1, 5, NEXT), None, NOW + 3, fault="whatever")
+    await books.write(deliveries.finish, claimed.id, claimed.attempt, Work.DONE, NOW + 3)
+    await books.write(scans.ask, 1, 5, SHA, "third", NOW + 4)  # forced back
+    assert await books.read(waiting), "nobody scans the head, and its row never ends"
+
+
+async def test_a_scan_that_failed_is_tried_again_when_somebody_asks(books: Store) -> None:
+    await books.write(lambda session: session.add(Scan(project_id=1, number=5, sha=SHA, asked_at=NOW)))
+    await books.write(scans.end, (1, 5, SHA), None, NOW + 1, fault="the source was not there")
+    await books.write(scans.ask, 1, 5, SHA, "redeploy", NOW + 2)
+    assert await books.read(waiting), "/redeploy and Re-run never scan again"
+
+
+def test_what_is_left_out_for_its_number_is_told_as_such() -> None:
+    sieve = _Sieve(sizes={"large": 1 << 20, "small": 100})
+    for number in range(257):
+        sieve.fits(f"a/{number}", "large")
+    assert not sieve.fits("z/evil.py", "small")
+    assert sieve.cut
+
+
+async def ended(home: House, number: int) -> Any:
+    async def look() -> Any:
+        every = home.checks(head(home, number), CHECK)
+        return every[-1] if every and every[-1].status == "completed" else None
+
+    return await eventually(look)
+
+
+@pytest.mark.slow
+async def test_a_change_with_another_target_is_another_change(home: House) -> None:
+    first = await home.push({**SERVER, "shop.py": INJECTION})
+    await home.github.hub.repo(home.repo).git.point("refs/heads/side", first)
+    await home.push({"a.txt": "1"})
+    number = await home.github.open_pull(home.repo, "change", "side", "A change", "", "ann")
+    await concludes(home, number, "success")  # the injection stands in the target
+
+    await home.github.edit_base(home.repo, number, "main")
+
+    await concludes(home, number, "failure", runs=2)
+
+
+@pytest.mark.slow
+async def test_a_file_that_is_too_large_to_be_looked_at_does_not_pass(home: House) -> None:
+    number = await home.propose({**SERVER, "shop.py": INJECTION + "# \n" * 400_000})
+    assert (await ended(home, number)).conclusion != "success"
+
+
+@pytest.mark.slow
+async def test_a_change_that_is_too_large_to_be_looked_at_does_not_pass(home: House) -> None:
+    files = {f"A/{number:03}.txt": " " * (1 << 20) for number in range(255)}
+    files |= {f"B/{19 - number:02}{twin}.txt": " " * (1 << number) for number in range(20) for twin in "ab"}
+    number = await home.propose({**SERVER, **files, "zz.py": INJECTION})
+    assert (await ended(home, number)).conclusion != "success"
+
+
+@pytest.mark.slow
+async def test_requirements_that_pip_reads_and_we_do_not_do_not_pass(home: House) -> None:
+    text = b"# -*- coding: latin-1 -*-\n# caf\xe9\nflask-shop-searching-nobody-has==1.0\n"
+    await home.github.branch_commit(
+        home.repo, "change", {**SERVER, "requirements.txt": text}, "Change it", author="ann"
+    )
+    number = await home.github.open_pull(home.repo, "change", "main", "A change", "", "ann")
+    assert (await ended(home, number)).conclusion != "success"
