@@ -59,7 +59,7 @@ class Security(Teller):
         self._names_all_three(run)
         await self.told(REPO, number, "Not started", "secret")
         self.say("the preview", "not started", next(one for one in self.comment(REPO, number) if "Not started" in one))
-        await self.check(REPO, number, "slipway/preview", "failure")
+        await self.check(REPO, number, "slipway/preview", "action_required")
         if (await self.get(self.host(number, REPO))).status_code == 200:
             raise NotAsTold("the preview with the key answers")
         return number

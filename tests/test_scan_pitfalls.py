@@ -1,4 +1,4 @@
-"""What a reviewer tried on the scan; each fails until it is mended."""
+"""The scan where tools of this kind let things through: hidden, asked once, compared with yesterday's target."""
 
 # ruff: noqa: F811 - a fixture from elsewhere
 from __future__ import annotations
