@@ -2,10 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SOAK := $(addprefix tests/,bot/test_kill.py test_crash.py test_crash_production.py test_crowd.py test_payloads.py \
+	test_production_model.py test_switches.py)
 READY := $(VENV)/.ready
-PYTEST := $(BIN)/pytest -n auto --dist loadfile
+PYTEST := $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test fast check format bench clean
+.PHONY: help demo test fast check soak format bench clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,6 +26,9 @@ check: $(READY) ## format, lint, types, layers, tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(PYTEST) $(ARGS)
+
+soak: $(READY) ## the long tests at their full size: fifty pull requests, fifty switches, twenty kills
+	SLIPWAY_SOAK=1 $(PYTEST) -n 2 $(SOAK) $(ARGS)
 
 format: $(READY) ## put the code into shape
 	$(BIN)/ruff format .

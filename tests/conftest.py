@@ -27,6 +27,7 @@ def without_docker() -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)  # long ones first: all workers end together
     marked = [item for item in items if item.get_closest_marker("docker")]
     why = without_docker() if marked else None
     for item in marked if why else ():

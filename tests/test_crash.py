@@ -24,11 +24,12 @@ import pytest
 from demo.github.records import Pull
 from runners.isolation import marks
 from tests.house import SERVER, House, stage
+from tests.sizes import soak
 from tests.victim import Victim
 
 pytestmark = pytest.mark.slow
 
-ROUNDS = 20
+ROUNDS = soak(20, 6)
 DELIVERIES = 20  # a round, at least
 PULLS = {"acme/shop": (0, 4), "acme/docs": (1, 2)}  # repository -> (server apps, static pages)
 LATEST_KILL = 1.6  # seconds after a round began

@@ -25,12 +25,13 @@ import pytest
 from runners.isolation import marks
 from tests.house import House, eventually, stage
 from tests.shipping import MAIN, proposed
+from tests.sizes import soak
 from tests.test_switches import app
 from tests.victim import Victim
 
 pytestmark = pytest.mark.slow
 
-KILLS = 10
+KILLS = soak(10, 4)
 LATEST_KILL = 0.6  # seconds after a command was written
 LATEST_AGAIN = 0.3  # seconds after the service was ready again, when it is killed twice
 PATIENCE = 40.0  # seconds until all that a round asked for has to be true

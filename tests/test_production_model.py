@@ -31,6 +31,7 @@ from demo.github.hub import Missing
 from demo.github.records import Comment, Pull
 from tests.lives import REPO, Lives, lives, passing, pooled
 from tests.memory_runner import WORD
+from tests.sizes import soak
 
 pytestmark = pytest.mark.slow
 T = TypeVar("T")
@@ -373,6 +374,6 @@ def _books(session: Session) -> tuple[Environment | None, list[Release]]:
 
 
 World.TestCase.settings = settings(
-    max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=soak(12, 4), stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestWorld = World.TestCase

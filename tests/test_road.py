@@ -326,7 +326,13 @@ async def test_uninstalling_removes_everything(home: House) -> None:
 async def test_a_renamed_repository_keeps_its_previews(home: House) -> None:
     number = await home.propose(SERVER)
     await home.shows(home.host(number), "hello one")
+    sha = home.github.hub.pull(home.repo, number).head_sha
 
+    async def told() -> bool | None:  # what was made under one name and told under the other, the judge can't follow
+        every = home.checks(sha, None)
+        return True if len(every) > 1 and all(one.status == "completed" for one in every) else None
+
+    await eventually(told)
     await home.github.rename_repository(home.repo, "store")
 
     await home.shows(f"pr-{number}--store--acme.localhost", "hello one")

@@ -15,9 +15,10 @@ import pytest
 from bot.models import Stage
 from tests.house import House, eventually, house
 from tests.shipping import MAIN, ask, books, promote, proposed, rollback
+from tests.sizes import soak
 
 pytestmark = pytest.mark.slow
-SWITCHES = 50
+SWITCHES = soak(50, 15)
 PAUSE = 0.02  # seconds between two requests of a connection: what is switched needs the processor too
 # Starts as fast as Python does; answers at once or after a while, on connections that stay open.
 APP = """\
@@ -85,12 +86,12 @@ async def docker_home(tmp_path: Path) -> AsyncIterator[House]:
         yield one
 
 
-async def test_no_request_fails_through_fifty_switches(home: House) -> None:
+async def test_no_request_fails_through_many_switches(home: House) -> None:
     await _no_request_fails(home)
 
 
 @pytest.mark.docker
-async def test_no_request_fails_through_fifty_switches_of_containers(docker_home: House) -> None:
+async def test_no_request_fails_through_many_switches_of_containers(docker_home: House) -> None:
     await _no_request_fails(docker_home)
 
 

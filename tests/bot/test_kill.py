@@ -16,8 +16,9 @@ import aiohttp
 import pytest
 
 from tests.bot.door import headers
+from tests.sizes import soak
 
-KILLS = 20
+KILLS = soak(20, 6)
 AT_ONCE = 20  # deliveries per kill
 LANES = 6
 REDELIVERED = 0.15  # of them are sent again although they were acknowledged

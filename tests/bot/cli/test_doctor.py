@@ -11,7 +11,7 @@ from aiohttp import web
 from bot.cli.doctor import Finding, examine
 from bot.messages.gate import GATE
 from bot.models import Project
-from bot.store import Store, migrate, projects
+from bot.store import Store, projects
 from tests.house import House, stage
 
 OURS = 1  # the app's number
@@ -21,8 +21,6 @@ OURS = 1  # the app's number
 async def served(tmp_path: Path) -> AsyncIterator[House]:
     """A GitHub with one project that is in the books."""
     async with stage(tmp_path) as one:
-        one.settings.home.mkdir(parents=True)
-        migrate(one.settings.database)
         repo = one.github.hub.repo(one.repo)
         (installation,) = one.github.hub.installations.values()
         row = Project(
