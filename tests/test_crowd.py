@@ -78,7 +78,7 @@ async def test_many_pull_requests_at_once_are_all_served_people_first(tmp_path: 
             github.hooks.redeliver(one.id)
         pulls = [(name, number) for name, some in zip(names, numbers, strict=True) for number in some]
         await asyncio.gather(*(_live(home, *pull) for pull in pulls))
-        assert time.monotonic() - began < 90
+        assert time.monotonic() - began < 300
 
         await asyncio.gather(*(_commented(home, *pull) for pull in pulls))
         rows = books(home, "SELECT priority, received_at, started_at FROM delivery WHERE action = 'opened'")

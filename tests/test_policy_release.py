@@ -472,7 +472,7 @@ async def test_the_policy_says_how_a_release_is_watched(home: House) -> None:
     began = time.monotonic()
     await yes(home, number, "/promote production", "meg")
     good = await verified(home)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 120
     assert good.watch is not None and len(good.watch["samples"]) <= 5
 
     await rule(home, f"{FREE}, health: {{path: /deep}}")

@@ -49,8 +49,8 @@ class Tool:
     version: tuple[str, ...] = ("--version",)
 
 
-_OURS = "pip install 'slipway[scan]'"
-_JS = "pip install 'slipway[scan-js]'"
+_OURS = "uv sync --extra scan, in Slipway's own folder"
+_JS = "uv sync --extra scan-js, in Slipway's own folder"
 _SCRIPTS = (".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".mts", ".cts", ".vue")
 _LOCKS = frozenset(
     ("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "deno.lock", "uv.lock")

@@ -290,7 +290,7 @@ def test_no_pattern_takes_long_on_any_name() -> None:
     before = time.process_time()
     assert not Ignore("S102", "*a" * 150, None, "x").covers(found(path="a" * 4000 + "b"))
     assert not Ignore("S102", "**/" * 90 + "b", None, "x").covers(found(path="a/" * 2000 + "a"))
-    assert time.process_time() - before < 5
+    assert time.process_time() - before < 30
 
 
 @pytest.mark.parametrize(

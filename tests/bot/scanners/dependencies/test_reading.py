@@ -347,7 +347,7 @@ def test_the_same_name_in_one_file_counts_once() -> None:
 def test_a_hostile_file_costs_no_more_than_its_size(path: str, raw: bytes) -> None:
     start = time.process_time()
     read({path: raw})
-    assert time.process_time() - start < 3
+    assert time.process_time() - start < 30
 
 
 SCRAPS = st.recursive(

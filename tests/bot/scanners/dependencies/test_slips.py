@@ -59,4 +59,4 @@ def test_no_well_known_name_is_a_slip_over_another(ecosystem: str, file: str) ->
 
     start = time.process_time()
     assert [name for name in names if near(name, ecosystem)] == []  # type: ignore[arg-type]
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 10

