@@ -3,6 +3,7 @@
 # ruff: noqa: F811 - a fixture from elsewhere
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,21 @@ def test_what_is_left_out_for_its_number_is_told_as_such() -> None:
         sieve.fits(f"a/{number}", "large")
     assert not sieve.fits("z/evil.py", "small")
     assert sieve.cut
+
+
+async def test_a_scanner_that_is_not_there_is_missed_the_second_time_too(home: House) -> None:
+    number = await home.propose({**SERVER, "note.txt": "nothing"})
+    await concludes(home, number, "success")
+    assert home.service is not None
+    scanning = home.service.scan_check._scan
+    away = [dataclasses.replace(one, binary=lambda: None) for one in scanning._equipment.tools]  # type: ignore[union-attr]
+    object.__setattr__(scanning._equipment, "tools", away)  # type: ignore[union-attr]
+
+    await home.push({"note.txt": "something"})
+    assert "kingfisher" in (await concludes(home, number, "action_required")).title
+    await home.github.comment(home.repo, number, "meg", "/redeploy")
+
+    assert "kingfisher" in (await concludes(home, number, "action_required", runs=2)).title
 
 
 async def ended(home: House, number: int) -> Any:

@@ -211,10 +211,12 @@ class Scanning:
         known = await asyncio.to_thread(self._known, scanners, wanted)
         left = [one for one in wanted if known[one] is None]
         found = [_of(one, finding) for one, seen in known.items() for finding in seen or ()]
-        ran: list[Ran] = [Ran(one.name, version="as before", needed=one.needed) for one in tools if one.needed]
+        asked_of = [tool for tool in tools if tool.needed and any(tool.wants(one.path) for one in wanted)]
+        ran = [Ran(tool.name, version="as before") for tool in asked_of]
         if left:
             fresh, ran = await self._looked(asked, tools, left)
-            if not any(one.fault and not one.fault.startswith(ABSENT) for one in ran):
+            # An extra that is not there may stay away; what is needed and absent has to be told the next time, too.
+            if not any(one.fault and (one.needed or not one.fault.startswith(ABSENT)) for one in ran):
                 await asyncio.to_thread(self._keep, scanners, fresh)
             found += [_of(one, finding) for one, seen in fresh.items() for finding in seen]
         return _once(found), ran
@@ -312,9 +314,9 @@ def _sorted(
     """Findings by the file they are about; in folders of their own they were named by place, so they get new names."""
     found: dict[_File, list[Finding]] = {one: [] for one in places.values()}
     for finding in seen:
-        place = finding.path if finding.path in places else finding.path.partition("!")[0]  # inside an archive
-        if place in places:
-            found[places[place]].append(dataclasses.replace(finding, path=places[place].path))
+        one = places.get(finding.path)
+        if one is not None:
+            found[one].append(dataclasses.replace(finding, path=one.path))
     if apart:
         for place, one in places.items():
             if found[one]:
