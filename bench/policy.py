@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.policy import GATE, Changed, Check, Facts, Review, Role, Stops, judge
+from bot.policy.facts import Scanned
 from bot.policy.load import load
 from bot.policy.merge import Layer, merge
 from bot.policy.verdict import weigh
@@ -42,9 +43,24 @@ def asked() -> Facts:
         Check(name, 15368, False, "completed", "success") for name in ("build", "lint", *map(str, range(18)))
     )
     facts = Facts(
-        "production", 2, "mona", True, Role.MAINTAIN, 1, "open", False, False, head, head, None, None, reviews,
-        frozenset({1, 4}), checks, Stops(),
-    )  # fmt: skip
+        environment="production",
+        actor_id=2,
+        actor_login="mona",
+        actor_person=True,
+        actor_role=Role.MAINTAIN,
+        author_id=1,
+        state="open",
+        draft=False,
+        fork=False,
+        head_sha=head,
+        displayed_sha=head,
+        reviews=reviews,
+        hands=frozenset({1, 4}),
+        nameless=False,
+        checks=checks,
+        stops=Stops(),
+        scan=Scanned(),
+    )
     paths = tuple(f"src/shop/part_{n}/module_{n}.py" for n in range(50))
     return dataclasses.replace(
         facts,
