@@ -25,6 +25,7 @@ def add(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     check = command(verbs, "check", _check, "find what is wrong in a policy file, and say what it changes")
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help=f"the file (default: {FILE})")
+    check.add_argument("--server", action="store_true", help="the file is the server's own: SLIPWAY_POLICY")
     check.add_argument("--json", action="store_true", help="for machines and agents")
     command(verbs, "schema", _schema, "print the format as JSON Schema, for editors")
     explain.add(verbs, command)
@@ -47,7 +48,7 @@ def _check(args: argparse.Namespace) -> int:
     path: Path = args.file or FILE
     text = _read(path, needed=args.file is not None)
     try:
-        effective = merge([Layer(LAYER, load(text or b""))])
+        effective = merge([Layer("server" if args.server else LAYER, load(text or b"", server=args.server))])
     except Invalid as error:
         return _faults(path, error, as_json=args.json)
     changes = compare(Effective(), effective)

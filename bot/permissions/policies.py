@@ -212,7 +212,7 @@ def floor(settings: Settings) -> Policy | None:
     if settings.policy is None:
         return None
     try:
-        return load(settings.policy.read_bytes())
+        return load(settings.policy.read_bytes(), server=True)
     except OSError as error:
         raise Misconfigured(f"SLIPWAY_POLICY can't be read: {error}") from error
     except Invalid as error:

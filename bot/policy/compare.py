@@ -10,6 +10,7 @@ from typing import Any, Literal
 from bot.policy import fields, kinds, terms, windows
 from bot.policy.kinds import Shown
 from bot.policy.meets import Meet
+from bot.policy.scanning import Scanner
 from bot.policy.terms import Effective
 
 NOBODY = (frozenset[str](),)
@@ -52,7 +53,7 @@ def _all(one: Effective, other: Effective) -> dict[str, Any]:
     found = dict(fields.held(one.preview, "environments.preview"))
     for name in sorted({*one.environments, *other.environments}):
         found |= fields.held(one.terms(name), f"environments.{name}")
-    for name in ("agents", "budgets", "isolation", "override"):
+    for name in ("agents", "budgets", "isolation", "override", "scan"):
         found |= fields.held(getattr(one, name), name)
     return found
 
@@ -98,6 +99,11 @@ def _item(item: Any) -> str:
             return _item(item.check) if item.check else f"{item.webhook} ({kinds.span(item.timeout)})"
         case terms.Identity():
             return f"{item.kind} {item.id}"
+        case Scanner():
+            how = " ".join(item.command) or (f"rules of {item.rules}" if item.rules else "")
+            marks = [how, *([] if item.needed else ["not needed"]), *([] if item.wanted else ["where it is named"])]
+            told = ", ".join(mark for mark in marks if mark)
+            return f"{item.name} ({told})" if told else item.name
         case terms.Limit():
             return f"{kinds.amount(item.limit)} {item.currency} a {item.period} for {item.scope}, then {item.on_limit}"
     return str(item)

@@ -30,6 +30,7 @@ _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _SLUG = re.compile(r"[a-z0-9_-]{1,100}")
 _SCOPE = re.compile(r"project|organization|(?:team|agent|pr):\*|team:[a-z0-9_-]{1,100}|agent:[1-9][0-9]{0,14}")
 _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+_SCANNER = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 _GUESSED = {"prod": "production", "live": "production", "stage": "staging", "stg": "staging"}
 
 
@@ -264,6 +265,12 @@ Scope = Annotated[
 Host = Annotated[
     str, _matches(_HOST, "is no host name: write registry.example.org or *.example.org"), _text("^[a-z0-9.*-]+$")
 ]
+ScannerName = Annotated[
+    str,
+    _matches(_SCANNER, "is no scanner's name: small letters, digits, and . _ - inside, 40 at most"),
+    _text("^[a-z0-9][a-z0-9._-]{0,39}$", "trivy"),
+]
+Argument = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(printable)]  # of a command line
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(printable)]
 App = Annotated[
     int | Literal["self"],

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from bot.policy import fields
 from bot.policy.kinds import told
 from bot.policy.parts import Said, Stage
+from bot.policy.scanners import SERVER
 from bot.policy.schema import Environments, Policy
 from bot.policy.text import Fault, Invalid, Node, read
 
@@ -32,13 +33,15 @@ _KINDS = {
 }
 
 
-def load(text: bytes) -> Policy:
-    """The policy in a file.  An empty one says nothing.  Raises Invalid with all that is wrong."""
+def load(text: bytes, *, server: bool = False) -> Policy:
+    """The policy in a file.  An empty one says nothing.  Raises Invalid with all that is wrong.
+
+    `server`: it is the server's own, which may also say how scanners are started."""
     root, faults = read(text)
     if root.value is None and not faults:
         return Policy()
     try:
-        policy = Policy.model_validate({} if root.value is None else root.value)
+        policy = Policy.model_validate({} if root.value is None else root.value, context={SERVER: server})
     except ValidationError as error:
         found = error.errors(include_url=False)[:MOST]
         # A list is not short because nothing good is left of it.

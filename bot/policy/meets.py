@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from bot.policy import windows
+from bot.policy import scanning, windows
 from bot.policy.kinds import ROLES
 from bot.policy.terms import Circles, Limit, OnLimit
 
@@ -134,3 +134,9 @@ FREEZES = Meet(
 )
 LIMITS = Meet("limits", "all of both lists; for the same scope and period the smaller limit", _limits, _lift_limits)
 NEAREST = Meet("nearest", "the project's", lambda _a, b: b, ordered=False)
+SCANNERS = Meet(
+    "scanners",
+    "all of both lists; needed when one needs it",
+    scanning.joined,
+    lambda value, _owner: scanning.joined((), (item.term() for item in value)),
+)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from bot.policy import fields
+from bot.policy.scanning import Scanning
 from bot.policy.schema import Policy
 from bot.policy.terms import (
     OVERRIDABLE,
@@ -64,12 +65,12 @@ def _unlifted(spoken: Mapping[str, Any]) -> dict[str, Circles]:
 
 @functools.lru_cache(maxsize=4096)
 def _rules(path: str) -> tuple[str, ...]:
-    """The rules that stand on a field."""
+    """The rules that stand on a field.  `scan` at the top of a file is about who looks, and no rule stands on that."""
     inside = path.split(".", 2)[-1] if path.startswith("environments.") else path
     return tuple(
         rule
         for rule, roots in OVERRIDABLE.items()
-        if any(inside == root or inside.startswith(f"{root}.") for root in roots)
+        if any(inside == root or inside.startswith(f"{root}.") for root in roots) and not path.startswith("scan.")
     )
 
 
@@ -98,6 +99,7 @@ def _effective(values: Mapping[str, Any], decided: Mapping[str, tuple[str, ...]]
         agents=_filled(Agents(), tree.get("agents", {})),
         budgets=_filled(Budgets(), tree.get("budgets", {})),
         isolation=_filled(Isolation(), tree.get("isolation", {})),
+        scan=_filled(Scanning(), tree.get("scan", {})),
         override=dataclasses.replace(override, never=override.never | Override().never),
         decided=MappingProxyType(dict(decided)),
     )

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from bot.policy import kinds, terms
 from bot.policy.kinds import (
@@ -28,8 +35,19 @@ from bot.policy.kinds import (
     Some,
     Zone,
 )
-from bot.policy.meets import BY_RULE, COMMON, EVERY, LEAST, LIMITS, MOST, NEAREST, UNION, stricter
+from bot.policy.meets import (
+    BY_RULE,
+    COMMON,
+    EVERY,
+    LEAST,
+    LIMITS,
+    MOST,
+    NEAREST,
+    UNION,
+    stricter,
+)
 from bot.policy.parts import MANY, Preview, Said, Stage
+from bot.policy.scanners import Scanning
 
 ENVIRONMENTS = 20  # of one project
 CURRENCY = "USD"
@@ -300,6 +318,8 @@ class Policy(Said):
     """What code in a preview is given."""
     override: Override | None = None
     """Who may lift a rule for a while, with a reason, on the books."""
+    scan: Scanning | None = None
+    """The scan itself: who looks, and who else is told."""
 
 
 def json_schema() -> dict[str, Any]:

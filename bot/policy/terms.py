@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
+from bot.policy.scanning import Scanning
 from bot.policy.windows import Freeze, Window
 
 Circles = tuple[frozenset[str], ...]  # who must be in every one of these sets; an empty set: nobody
@@ -301,6 +302,7 @@ class Effective:
     budgets: Budgets = Budgets()
     isolation: Isolation = Isolation()
     override: Override = dataclasses.field(default_factory=Override)
+    scan: Scanning = dataclasses.field(default_factory=Scanning)
     decided: Mapping[str, tuple[str, ...]] = dataclasses.field(
         default_factory=lambda: MappingProxyType({}), compare=False
     )
@@ -317,7 +319,7 @@ class Effective:
         return self.environments.get(environment) or Terms()
 
 
-HELD = ("preview", "environments", "agents", "budgets", "isolation", "override")
+HELD = ("preview", "environments", "agents", "budgets", "isolation", "override", "scan")
 
 
 def canonical(value: object) -> Any:

@@ -258,6 +258,13 @@ PROBES: dict[str, Probe] = {
     "isolation.pids": at_most(64, 256),
     "isolation.disk": at_most("256Mi", "1Gi"),
     "isolation.max_runtime": at_most(*_DAY),
+    "scan.upload": asked(lambda value, told: told or not value),
+    "scan.scanners": Probe(
+        [(), ({"name": "trivy"},), ({"name": "trivy", "needed": False}, {"name": "osv-scanner"})],
+        ("trivy", "osv-scanner"),  # gives no report
+        lambda said, silent: not any(one["name"] == silent and one.get("needed", True) for one in said),
+        lambda held, silent: not any(one.name == silent and one.needed for one in held),
+    ),
     "override.max": at_most(*_DAY),
     "override.never": never_in("soak", "freeze", "scan"),
 }

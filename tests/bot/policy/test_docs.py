@@ -29,7 +29,7 @@ def rows() -> Iterator[str]:
     """The table, one row a field, in the order of the schema."""
     held = dict(fields.held(terms.Preview(), "environments.preview"))
     held |= fields.held(terms.Terms(), "environments.*")
-    for name in ("agents", "budgets", "isolation", "override"):
+    for name in ("agents", "budgets", "isolation", "override", "scan"):
         held |= fields.held(getattr(terms.Effective(), name), name)
     for path, field_words, meet in named(Policy, ""):
         short = path.replace("environments.*", "*").replace("environments.preview", "preview")

@@ -36,7 +36,7 @@ def held(effective: Effective) -> Said:
     found = dict(fields.held(effective.preview, "environments.preview"))
     for name, stage in effective.environments.items():
         found |= fields.held(stage, f"environments.{name}")
-    for name in ("agents", "budgets", "isolation", "override"):
+    for name in ("agents", "budgets", "isolation", "override", "scan"):
         found |= fields.held(getattr(effective, name), name)
     return found
 

@@ -117,7 +117,7 @@ def test_p24_aliases_do_not_multiply() -> None:
 def test_p24_merge_keys_are_names_like_any_other() -> None:
     assert faults("<<: {environments: {}}")[0][2:] == (
         "<<",
-        "this is not known; here may be version, inherit, environments, agents, budgets, isolation, override",
+        "this is not known; here may be version, inherit, environments, agents, budgets, isolation, override, scan",
     )
 
 

@@ -32,7 +32,7 @@ def test_a_field_without_a_meet_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
 def test_every_field_of_the_schema_has_its_default_in_the_terms() -> None:
     held = dict(fields.held(terms.Preview(), "environments.preview"))
     held |= fields.held(terms.Terms(), "environments.*")
-    for name in ("agents", "budgets", "isolation", "override"):
+    for name in ("agents", "budgets", "isolation", "override", "scan"):
         held |= fields.held(getattr(terms.Effective(), name), name)
     assert set(held) == set(fields.leaves())
 
