@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
@@ -74,7 +75,17 @@ def advisories_of(raw: Mapping[str, Any]) -> Iterator[Advisory]:
             summary=str(raw.get("summary") or ""),
             url=_address(raw.get("html_url"), number),
             malware=raw.get("type") == "malware",
+            known=_known(raw),
         )
+
+
+def _known(raw: Mapping[str, Any]) -> float | None:
+    """Since when it is among the answers: it may be published long before somebody at GitHub has read it."""
+    try:
+        said = [dt.datetime.fromisoformat(raw[name]) for name in ("published_at", "github_reviewed_at") if raw.get(name)]
+    except (TypeError, ValueError):
+        return None
+    return max((one if one.tzinfo else one.replace(tzinfo=dt.UTC)).timestamp() for one in said) if said else None
 
 
 def _ecosystem(said: object) -> Literal["pip", "npm"] | None:

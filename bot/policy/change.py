@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bot.policy.facts import Changed, Check, Facts, Scanned, Unknown
 from bot.policy.objection import Needs, Objection, unknown
@@ -117,7 +117,7 @@ def scanned(facts: Facts) -> Objection | None:
 
     No report is not a pass, but where this server does not scan and nobody has set a limit."""
     terms, seen = facts.terms.scan, facts.scan
-    if seen is None and terms == Scan():
+    if seen is None and dataclasses.replace(terms, revoke="never") == Scan():  # it limits nothing here
         return None
     if seen is None or isinstance(seen, Unknown):
         why = seen if seen is not None else Unknown("this server does not scan.")
@@ -130,10 +130,34 @@ def scanned(facts: Facts) -> Objection | None:
         return Objection("scan", "scan_old", words, f"{hours:.0f} h", f"{most:.0f} h", ask, "answer")
     over = _over(seen, terms)
     if not over:
-        return None
+        return _overtaken(seen, terms)
     words = "The scan found something new that weighs too much."
     ask = "Mend it and push; the check slipway/scan says where it is and how."
     return Objection("scan", "scan_failed", words, ", ".join(over), _allowed(terms), ask, short=f"scan: {over[0]}")
+
+
+def _overtaken(seen: Scanned, terms: Scan) -> Objection | None:
+    """What became known after the scan, of what it depends on."""
+    if isinstance(seen.late, Unknown):
+        what = "which advisories were published since the scan"
+        said = unknown("scan", "advisories_unknown", what, "an answer of GitHub's database", seen.late)
+        return None if terms.unknown == "allow" else said
+    over = exceeded(seen.late_found, terms)
+    if not over:
+        return None
+    words = f"Since it was scanned this became known: {_listed(list(seen.late))}."
+    ask = "Update or remove what is named and push; /redeploy scans it again and says where it stands."
+    actual = ", ".join(over)
+    return Objection("scan", "advisory_found", words, actual, _allowed(terms), ask, short=f"scan: {over[0]}")
+
+
+def exceeded(found: Mapping[str, int], terms: Scan) -> list[str]:
+    """Of findings counted by weight and kind: what there is more of than may be."""
+    return [
+        f"{count} new {name}"
+        for name in WEIGHED
+        if (most := getattr(terms, name)) is not None and (count := found.get(name, 0)) > most
+    ]
 
 
 def _unscanned(why: Unknown, needs: Needs) -> Objection:
@@ -142,11 +166,7 @@ def _unscanned(why: Unknown, needs: Needs) -> Objection:
 
 def _over(seen: Scanned, terms: Scan) -> list[str]:
     """What there is more of than may be."""
-    return [
-        f"{getattr(seen, name)} new {name}"
-        for name in WEIGHED
-        if (most := getattr(terms, name)) is not None and getattr(seen, name) > most
-    ]
+    return exceeded({name: getattr(seen, name) for name in WEIGHED}, terms)
 
 
 def _allowed(terms: Scan) -> str:

@@ -75,7 +75,10 @@ class Check:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scanned:
-    """New findings at the commit that nothing excuses, by weight.  A secret counts by its weight, too."""
+    """New findings at the commit that nothing excuses, by weight.  A secret counts by its weight, too.
+
+    `late`: advisories against what it depends on that became known after the scan, and that nothing excuses; Unknown:
+    they could not be asked for.  `late_found` has their weights."""
 
     critical: int = 0
     high: int = 0
@@ -84,6 +87,8 @@ class Scanned:
     secrets: int = 0
     malware: int = 0
     at: float = 0.0  # when it was scanned, Unix seconds
+    late: tuple[str, ...] | Unknown = ()
+    late_found: Mapping[str, int] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -88,6 +88,8 @@ class Scan(Said):
     """Whether it may ship when there is no scan, or it could not be finished."""
     max_age: Annotated[Some | None, LEAST] = None
     """How old a scan may be: vulnerabilities become known after the build."""
+    revoke: Annotated[terms.Revoking | None, stricter("never", "malware", "threshold")] = None
+    """What became known after the scan, found by the nightly look at what serves, that revokes a release."""
     licences: Licences | None = None
     """Licences of dependencies."""
 

@@ -26,6 +26,7 @@ Sign = Literal["bot_author", "coauthor_trailer", "performed_via_app"]
 Change = Literal["allow", "ack", "deny"]  # of dependencies or of the database
 Period = Literal["day", "week", "month", "lifetime"]
 OnLimit = Literal["deny_new", "sleep_previews"]
+Revoking = Literal["never", "malware", "threshold"]  # by the nightly look at what serves
 
 # What may be overridden at all: the rule's name, and the fields that it stands on.
 OVERRIDABLE: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -133,6 +134,7 @@ class Scan:
     malware: int | None = 0
     unknown: Literal["allow", "deny"] = "deny"
     max_age: int | None = None
+    revoke: Revoking = "never"
     licences: Licences = Licences()
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from bot.scanners.dependencies.dependency import Dependency
+from bot.scanners.dependencies.dependency import Dependency, Ecosystem
 
-TYPES = {"pip": "pypi", "npm": "npm"}
+TYPES: dict[Ecosystem, str] = {"pip": "pypi", "npm": "npm"}
+_ECOSYSTEMS = {word: ecosystem for ecosystem, word in TYPES.items()}
+_PURL = re.compile(r"pkg:(pypi|npm)/([^@]+)(?:@([^@]+))?")
 
 
 def sbom(every: Sequence[Dependency], name: str, version: str, at: float) -> dict[str, Any]:
@@ -47,6 +50,19 @@ def purl(one: Dependency) -> str:
     """The address that everybody knows a package by."""
     at = f"@{quote(one.version, safe='')}" if one.version else ""
     return f"pkg:{TYPES[one.ecosystem]}/{quote(one.name, safe='/.-_~')}{at}"
+
+
+def listed(raw: Mapping[str, Any]) -> list[Dependency]:
+    """The names of a list that `sbom` made, with their versions; which file named them it does not say."""
+    return [one for part in raw["components"] if (one := _listed(str(part.get("purl")))) is not None]
+
+
+def _listed(ref: str) -> Dependency | None:
+    found = _PURL.fullmatch(ref)
+    if found is None:
+        return None
+    name, version = unquote(found[2]), unquote(found[3]) if found[3] else None
+    return Dependency(_ECOSYSTEMS[found[1]], name, version, "", 0, direct=False)
 
 
 def _component(ref: str, one: Dependency) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class Advisory:
     summary: str
     url: str
     malware: bool = False
+    known: float | None = dataclasses.field(default=None, compare=False)  # since when, Unix seconds; None: not said
 
 
 Advisories = Callable[[str, Sequence[str]], Awaitable[list[Advisory]]]  # "pip", ["flask@0.12", ...]

@@ -52,7 +52,7 @@ async def examine(
     places = [_Asked(place, asked.get(name, {})) for name, place in _places(usual).items()]
     found = [one for place in places for one in _judged(place, now, min_age)]
     found += _strangers([one for one in added if one.source and one.source not in registries.indexes.hosts])
-    found += [one for advisory in known for one in _matched(advisory, everything)]
+    found += [one for advisory in known for one in matched(advisory, everything)]
     undated = [one.place.name for one in places if _undated(one)]
     if undated:
         fault = f"no registry says when {_some(undated)} came out: its age is unknown"
@@ -143,8 +143,7 @@ def _undated(one: _Asked) -> bool:
 async def _advised(everything: Sequence[Dependency], advisories: Advisories) -> tuple[list[Advisory], Ran]:
     start, known, fault, asked = time.monotonic(), dict[tuple[str, str, str], Advisory](), None, 0
     for ecosystem in ECOSYSTEMS:
-        here = (one for one in everything if one.ecosystem == ecosystem and one.version)
-        packages = sorted({f"{one.name}@{one.version}" for one in here})
+        packages = named_versions(everything, ecosystem)
         asked += len(packages)
         try:
             for one in await advisories(ecosystem, packages) if packages else ():
@@ -155,7 +154,12 @@ async def _advised(everything: Sequence[Dependency], advisories: Advisories) -> 
     return list(known.values()), ran
 
 
-def _matched(advisory: Advisory, everything: Sequence[Dependency]) -> list[Finding]:
+def named_versions(everything: Sequence[Dependency], ecosystem: Ecosystem) -> list[str]:
+    """As advisories are asked for them: "flask@0.12"."""
+    return sorted({f"{one.name}@{one.version}" for one in everything if one.ecosystem == ecosystem and one.version})
+
+
+def matched(advisory: Advisory, everything: Sequence[Dependency]) -> list[Finding]:
     """The names that an advisory is about, each told once, where a person wrote it if anybody did."""
     name = normal(advisory.ecosystem, advisory.package)
     hit: defaultdict[Dependency, list[str]] = defaultdict(list)

@@ -192,6 +192,7 @@ _STAGE: dict[str, Probe] = {
     **{f"scan.{name}": at_most(0, 3, 20) for name in ("critical", "high", "medium", "low", "secrets", "malware")},
     "scan.unknown": as_strict("allow", "deny"),
     "scan.max_age": at_most(*_DAY),
+    "scan.revoke": as_strict("never", "malware", "threshold"),
     "scan.licences.deny": never_in("AGPL-3.0", "GPL-3.0", "SSPL-1.0"),
     "soak": at_least("0s", "15m", "1h", "7d"),
     "windows": Probe(_WEEKS, _MOMENTS, _in_week, windows.open_at),
