@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 from bot.scanners.dependencies import MANIFESTS, Advisories, Dependency, Registries, examine, read, sbom
 from bot.scanners.findings import Ran, Report
-from bot.sources.changes import Change
+from bot.sources.changes import VENDORED, Change, names
+from bot.sources.plain import Listed
 
-DEEP = 6  # folders below the root in which manifests are looked for
 LARGEST = 8 * 1024**2  # bytes of one manifest: lock files of large projects have a few million
-MOST = 200  # manifests
-ELSEWHERE = frozenset({"node_modules", "vendor", "third_party", "site-packages", "dist", "build"})
+ALL_BYTES = 64 * 1024**2  # of all of them
+MOST = 200  # manifests: those that the change touches first, then those nearest to the root
+ELSEWHERE = VENDORED | {"third_party", "site-packages", "venv"}  # what others wrote, and nobody installs from
+VENDORS = "in folders of others' code"
 
 
 Laid = Callable[[Sequence[tuple[str, str]]], AbstractAsyncContextManager[Path]]  # (path, blob) as plain files
+Manifests = Callable[[str], Awaitable[Sequence[Listed]]]  # of a commit
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,25 +35,30 @@ class Examined:
 
 async def examined(
     registries: Registries,
-    head: Path,
+    manifests: Manifests,
     laid: Laid,
     named: tuple[str, str],
     advisories: Advisories,
     change: Change,
     now: float,
 ) -> Examined:
-    """`head`: the files of the head.  `named`: project and commit.  Raises SourceUnavailable."""
-    after = await asyncio.to_thread(lambda: dict(_manifests(head)))
+    """`named`: project and commit.  Raises SourceUnavailable."""
+    touched = {one.path for one in change.files}
+    wanted, left = _chosen(await manifests(change.head), touched)
+    former = set(await manifests(change.base)) if left and change.base else set()
+    after = await _content(laid, [(one.path, one.blob) for one in wanted])
     every, faults = await asyncio.to_thread(read, after)
     listed = sbom(every, *named, now)
-    if not any(MANIFESTS(one.path) for one in change.files):
-        return Examined(Report(ran=tuple(Ran("dependencies", fault=one, needed=False) for one in faults)), listed)
+    ran = list(_untold(left, former))
+    if not any(MANIFESTS(path) for path in touched):
+        told = (Ran("dependencies", fault=one, needed=False) for one in faults)
+        return Examined(Report(ran=(*told, *ran)), listed)
     before = await _before(laid, change, after)
     old, known = await asyncio.to_thread(read, before)
     # What the change itself makes unreadable is no pass: installers may read it all the same.
-    ran = [Ran("dependencies", fault=one, needed=one not in known) for one in faults]
-    names, pinned = {_name(one) for one in old}, {(*_name(one), one.version) for one in old}
-    added = [one for one in every if _name(one) not in names]
+    ran += [Ran("dependencies", fault=one, needed=one not in known) for one in faults]
+    familiar, pinned = {_name(one) for one in old}, {(*_name(one), one.version) for one in old}
+    added = [one for one in every if _name(one) not in familiar]
     fresh = [one for one in every if (*_name(one), one.version) not in pinned]
     found, asked = await examine(added, fresh, registries, advisories, now)
     new = frozenset(one.fingerprint for one in found)
@@ -59,29 +66,61 @@ async def examined(
 
 
 async def _before(laid: Laid, change: Change, after: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The manifests as the merge base has them."""
-    changed = {one.path: one.before for one in change.files if MANIFESTS(one.path)}
-    former = [(path, blob) for path, blob in changed.items() if blob is not None]
-    async with laid(former) as root:
-        content = await asyncio.to_thread(lambda: {path: (root / path).read_bytes() for path, _blob in former})
+    """The manifests as the merge base has them, each under the name that it had there."""
+    changed = {one.path: None if one.former else one.before for one in change.files if MANIFESTS(one.path)}
+    content = await _content(laid, [(path, blob) for path, blob in changed.items() if blob is not None])
     return {path: said for path, said in after.items() if path not in changed} | content
 
 
-def _manifests(root: Path) -> Iterator[tuple[str, bytes]]:
-    """Never through a link: the tree is as hostile as its author."""
-    count = 0
-    for at, folders, files in os.walk(root):
-        here = Path(at).relative_to(root)
-        deep = len(here.parts)
-        folders[:] = sorted(one for one in folders if one not in ELSEWHERE and not one.startswith(".")) * (deep < DEEP)
-        for name in sorted(files):
-            path, file = (here / name).as_posix(), Path(at) / name
-            if not MANIFESTS(path) or file.is_symlink() or not file.is_file() or file.stat().st_size > LARGEST:
-                continue
-            count += 1
-            if count > MOST:
-                return
-            yield path, file.read_bytes()
+async def _content(laid: Laid, files: Sequence[tuple[str, str]]) -> dict[str, bytes]:
+    if not files:
+        return {}
+    async with laid(files) as root:
+        return await asyncio.to_thread(lambda: {path: (root / path).read_bytes() for path, _blob in files})
+
+
+def _chosen(every: Sequence[Listed], touched: set[str]) -> tuple[list[Listed], dict[str, list[Listed]]]:
+    """What is read, and why the others are not."""
+    chosen: list[Listed] = []
+    left: dict[str, list[Listed]] = {}
+    total = 0
+    for one in sorted(every, key=lambda one: (one.path not in touched, one.path.count("/"), one.path)):
+        why = _why_not(one)
+        if why is None and (len(chosen) >= MOST or total + one.size > ALL_BYTES):
+            why = f"above {MOST} of them, or {ALL_BYTES >> 20} MiB in all"
+        if why is None:
+            total += one.size
+            chosen.append(one)
+        else:
+            left.setdefault(why, []).append(one)
+    return chosen, left
+
+
+def _why_not(one: Listed) -> str | None:
+    if not ELSEWHERE.isdisjoint(one.path.split("/")[:-1]):
+        return VENDORS
+    if not one.plain:
+        return "links"
+    if one.size > LARGEST:
+        return f"larger than {LARGEST >> 20} MiB"
+    try:
+        one.path.encode()
+    except UnicodeEncodeError:
+        return "not named in UTF-8"
+    return None
+
+
+def _untold(left: Mapping[str, Sequence[Listed]], former: set[Listed]) -> Iterator[Ran]:
+    """What the change brings or changes and nobody read is no pass: an installer may read it.
+
+    What stood there before is told; so is what comes with others' code, which is left out as a whole."""
+    for why, every in left.items():
+        brought = [one.path for one in every if one not in former]
+        stood = [one.path for one in every if one in former and why != VENDORS]
+        for paths, needed in ((brought, why != VENDORS), (stood, False)):
+            if paths:
+                count = f"{len(paths):,} manifest{'' if len(paths) == 1 else 's'} not read, {why}: {names(paths)}"
+                yield Ran("dependencies", fault=count[:300], needed=needed)
 
 
 def _name(one: Dependency) -> tuple[str, str]:

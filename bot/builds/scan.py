@@ -25,7 +25,7 @@ from bot.github import Repository
 from bot.github.files import NotAFile
 from bot.models import Project, PullRequest
 from bot.permissions import together
-from bot.scanners.dependencies import Registries
+from bot.scanners.dependencies import MANIFESTS, Registries
 from bot.scanners.findings import Finding, Ran, Report
 from bot.scanners.results import Results
 from bot.scanners.running import ABSENT, edition, scan, warm
@@ -177,11 +177,12 @@ class Scanning:
         return report, change, json.dumps(packages.sbom).encode()
 
     async def _packages(self, asked: _Asked, change: Change) -> Examined:
-        head = await self._sources.checkout(asked.project.id, change.head)
+        """Only manifests come out of git: writing a large tree takes longer than all scanners."""
+        manifests = functools.partial(self._sources.listed, asked.project.id, wanted=MANIFESTS)
         named = (asked.project.full_name, change.head)
         known = asked.repository.advisories()
         laid = functools.partial(self._laid, asked)
-        return await examined(self._equipment.registries, head, laid, named, known, change, self._clock())
+        return await examined(self._equipment.registries, manifests, laid, named, known, change, self._clock())
 
     async def _leaks(
         self, asked: _Asked, change: Change, ignores: _Ignores, tools: Sequence[Tool], files: Sequence[_File]
@@ -193,13 +194,27 @@ class Scanning:
     async def _new(self, asked: _Asked, change: Change, tools: Sequence[Tool], files: Sequence[_File]) -> Report:
         """What these scanners find in the files, and what of it the base does not have."""
         found, ran = await self._found(asked, tools, files)
-        bases = {one.path: one.before for one in change.files if one.before is not None}
-        touched = sorted({one.path for one in found if one.path in bases})
-        older, again = await self._found(asked, tools, [_File(path, bases[path]) for path in touched])
-        known = {one.fingerprint for one in older}
-        new = frozenset(one.fingerprint for one in found if one.fingerprint not in known)
+        bases = {one.path: _File(one.former or one.path, one.before) for one in change.files if one.before is not None}
+        touched = {path: bases[path] for path in sorted({one.path for one in found if one.path in bases})}
+        older, again = await self._found(asked, tools, list(touched.values()))
+        known: dict[str, float] = {}
+        for one in await self._moved(asked, older, touched):
+            known[one.fingerprint] = max(one.score, known.get(one.fingerprint, 0.0))
+        # What was a trifle where it stood (a test's) and is none any more counts as new, too.
+        new = frozenset(one.fingerprint for one in found if one.score > known.get(one.fingerprint, 0.0))
         silent = [one for one in again if one.fault and one.needed]  # else what is known would look new
         return Report(tuple(found), new, (*ran, *silent))
+
+    async def _moved(self, asked: _Asked, older: Sequence[Finding], bases: Mapping[str, _File]) -> list[Finding]:
+        """What the base has, under the names that its files have now."""
+        now = {file.path: (path, file.blob) for path, file in bases.items() if file.path != path}
+        there = {now[one.path] for one in older if one.path in now}
+        if not there:
+            return list(older)
+        found = [one for one in older if one.path not in now]
+        moved = [dataclasses.replace(one, path=now[one.path][0]) for one in older if one.path in now]
+        async with self._laid(asked, sorted(there)) as root:
+            return found + await asyncio.to_thread(fingerprinted, moved, lambda path: _lines(root / path))
 
     async def _found(
         self, asked: _Asked, tools: Sequence[Tool], files: Sequence[_File]

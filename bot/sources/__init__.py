@@ -25,6 +25,7 @@ from bot.sources import changes, plain, trees
 from bot.sources.changes import Change
 from bot.sources.git import Git, GitFailed
 from bot.sources.notes import listing, notes_on
+from bot.sources.plain import Listed
 
 __all__ = ["Revision", "Sources"]
 
@@ -144,6 +145,12 @@ class Sources:
     async def lay_out(self, project_id: int, files: Sequence[tuple[str, str]], folder: Path) -> None:
         """Write (path, blob) of a change as plain files below a folder.  All of them, or SourceUnavailable."""
         await plain.lay_out(self._git, self._at(project_id), files, folder)
+
+    async def listed(self, project_id: int, commit: str, wanted: Callable[[str], bool]) -> list[Listed]:
+        """What is wanted of a commit that a change has told of, without writing it anywhere.
+
+        Raises SourceUnavailable."""
+        return await plain.listed(self._git, self._at(project_id), commit, wanted)
 
     async def forget(self, project_id: int, sha: str) -> None:
         """Let go of a commit, and of its files when no other commit has the same."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,17 +45,22 @@ LOCKS = frozenset(
 BASE = "refs/keep/base"  # beside LATEST: the next pull request forks near it
 NOTHING = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # the empty tree, which git knows without having it
 RAW = ("diff-tree", "-r", "-z", "--raw", "--no-renames")
+MOVED = 200  # files that are gone, and as many new ones, that are compared by what is in them: each with each
+MOVED_NAMES = 100_000  # bytes of their paths, on one command line
 
 Ask = Callable[[Sequence[str], str], Awaitable[bool]]  # options and a refspec; False: the server has it not
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedFile:
-    """A path that differs, with the blobs before and after; None: no file there, or none that we look at."""
+    """A path that differs, with the blobs before and after; None: no file there, or none that we look at.
+
+    `former`: it was moved from there, where `before` was; the path that it left differs, too."""
 
     path: str
     before: str | None
     after: str | None
+    former: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +189,7 @@ async def read(git: Git, mirror: Path, span: Span, head: str) -> Change:
     blobs = [blob for file in files for blob in (file.after, file.before) if blob] + [one.blob for one in seen]
     sieve.sizes = await sizes(git, mirror, blobs)
     kept = [sieve.weighed(file) for file in files]
+    kept = await _moved(git, mirror, span.base, head, kept)
     kept_seen = [one for one in seen[:FILES] if sieve.fits(one.path, one.blob)]
     return Change(
         span.base,
@@ -194,6 +201,34 @@ async def read(git: Git, mirror: Path, span: Span, head: str) -> Change:
         unseen=sieve.unseen(),
         cut=sieve.cut,
     )
+
+
+async def _moved(
+    git: Git, mirror: Path, base: str | None, head: str, files: Sequence[ChangedFile]
+) -> list[ChangedFile]:
+    """The same files, where git says so with what each of them was before it moved.  A copy is a new file.
+
+    Only files that we look at are compared: git reads no others for it."""
+    gone = {file.path: file.before for file in files if file.before and not file.after}
+    made = [file.path for file in files if file.after and not file.before]
+    if base is None or not gone or not made:
+        return list(files)
+    names = [*gone, *made]
+    few = len(gone) <= MOVED and len(made) <= MOVED and sum(len(os.fsencode(name)) for name in names) <= MOVED_NAMES
+    how = ("-M", "--diff-filter=R", "--name-status", *((f"-l{MOVED}",) if few else ("-M100%",)))
+    arguments = ("--literal-pathspecs", "diff-tree", "-r", "-z", *how, base, head, "--", *(names if few else ()))
+    try:
+        fields = (await git(*arguments, repository=mirror)).split(b"\0")[:-1]
+    except GitFailed:  # then each of them is new
+        return list(files)
+    pairs = zip(fields[1::3], fields[2::3], strict=True)
+    former = {os.fsdecode(new): os.fsdecode(old) for old, new in pairs if os.fsdecode(old) in gone}
+    return [
+        ChangedFile(file.path, gone[former[file.path]], file.after, former[file.path])
+        if file.path in former and not file.before
+        else file
+        for file in files
+    ]
 
 
 async def _history(git: Git, mirror: Path, span: Span) -> bytes | None:
@@ -324,7 +359,7 @@ class _Sieve:
         return tuple(path for why, paths in self.left.items() if why not in NO_FILES for path in paths)
 
     def words(self) -> tuple[str, ...]:
-        told = [f"{_count(len(paths))} {why}: {_names(list(paths))}" for why, paths in sorted(self.left.items())]
+        told = [f"{_count(len(paths))} {why}: {names(list(paths))}" for why, paths in sorted(self.left.items())]
         if self.vendored:
             told.append(f"{_count(len(self.vendored))} in vendored or minified code")
         if self.more:
@@ -336,7 +371,7 @@ def _count(number: int) -> str:
     return f"{number:,} path{'' if number == 1 else 's'}"
 
 
-def _names(paths: list[str]) -> str:
+def names(paths: Sequence[str]) -> str:
     """Three of them, as they can be told: whoever wrote the commit chose them."""
     named = ["".join(sign if sign.isprintable() else "\ufffd" for sign in path[:80]) for path in paths[:3]]
     return ", ".join(named) + (f" and {len(paths) - 3:,} more" if len(paths) > 3 else "")

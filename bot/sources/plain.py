@@ -7,7 +7,8 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.errors import SourceUnavailable
@@ -15,6 +16,36 @@ from bot.sources.git import Git, GitFailed
 
 AT_ONCE = 8 << 20  # bytes that are in memory while files are laid out
 SHA = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One name in a commit's tree.  What is not `plain` (a link, a submodule) has no size."""
+
+    path: str  # names that are no UTF-8 have surrogates
+    plain: bool
+    blob: str
+    size: int = 0
+
+
+async def listed(git: Git, mirror: Path, commit: str, wanted: Callable[[str], bool]) -> list[Listed]:
+    """What of a commit's files is wanted, by path."""
+    if not SHA.fullmatch(commit):
+        raise SourceUnavailable("What is no hash names no commit.")
+    try:
+        out = await git("ls-tree", "-r", "-z", "--full-tree", commit, repository=mirror)
+        found = await asyncio.to_thread(lambda: [one for one in _entries(out) if wanted(one.path)])
+        weights = await sizes(git, mirror, (one.blob for one in found if one.plain))
+    except GitFailed as failure:
+        raise SourceUnavailable(f"The files of {commit[:7]} can't be listed: {failure.words[-300:]}") from failure
+    return [replace(one, size=weights.get(one.blob, 0)) for one in found]
+
+
+def _entries(out: bytes) -> Iterator[Listed]:
+    for line in out.split(b"\0")[:-1]:
+        kind, _, path = line.partition(b"\t")
+        mode, _, blob = kind.split(b" ")
+        yield Listed(os.fsdecode(path), mode.startswith(b"100"), blob.decode())
 
 
 async def sizes(git: Git, mirror: Path, blobs: Iterable[str]) -> dict[str, int]:

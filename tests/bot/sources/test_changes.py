@@ -84,6 +84,66 @@ def commits_on_main(work: Work, number: int) -> str:
 # ---- files
 
 
+def lines(*changed: int) -> str:
+    return "".join(f"line {number}{' changed' * (number in changed)}\n" for number in range(20))
+
+
+def moves(change: Change) -> dict[str, str]:
+    return {file.path: file.former for file in change.files if file.former}
+
+
+async def test_a_file_that_moved_knows_from_where_and_what_it_was(work: Work, sources: Sources) -> None:
+    fork = work.commit({"old/name.py": lines(), "kept": "1"})
+    head = work.commit({"old/name.py": None, "new/näme\n.py": lines(3)}, onto=fork, ref=TOPIC)
+
+    change = await changed(sources, fork, head, 1)
+
+    [moved] = [file for file in change.files if file.former]
+    assert (moved.path, moved.former) == ("new/näme\n.py", "old/name.py")
+    assert [content(work, blob) + "\n" for blob in (moved.before, moved.after) if blob] == [lines(), lines(3)]
+    assert [file.path for file in change.files if file.after is None] == ["old/name.py"]
+
+
+async def test_a_copy_is_new_also_beside_a_move(work: Work, sources: Sources) -> None:
+    fork = work.commit({"a.py": lines(), "b.py": lines(5)})
+    head = work.commit({"copy.py": lines(), "b.py": None, "x.py": lines(5), "y.py": lines(5)}, onto=fork, ref=TOPIC)
+
+    change = await changed(sources, fork, head, 1)
+
+    assert list(moves(change).values()) == ["b.py"]
+    assert [file.before for file in change.files if file.path == "copy.py"] == [None]
+
+
+async def test_what_was_never_looked_at_has_not_moved(work: Work, sources: Sources) -> None:
+    fork = work.commit({"vendor/a.py": lines(), "large.txt": "x\n" * 600_000})
+    head = work.commit(
+        {"vendor/a.py": None, "a.py": lines(), "large.txt": None, "small.txt": "x\n" * 500_000}, onto=fork, ref=TOPIC
+    )
+    change = await changed(sources, fork, head, 1)
+    assert moves(change) == {}
+    assert {file.path: file.before for file in change.files} == {"a.py": None, "small.txt": None}
+
+
+async def test_a_file_that_another_replaced_has_not_moved(work: Work, sources: Sources) -> None:
+    fork = work.commit({"a.py": lines(), "b.py": "nothing like it\n" * 9})
+    head = work.commit({"a.py": None, "c.py": "something else\n" * 9, "b.py": lines()}, onto=fork, ref=TOPIC)
+    assert moves(await changed(sources, fork, head, 1)) == {}
+
+
+async def test_of_more_moves_than_can_be_compared_those_without_a_change_are_known(
+    work: Work, sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.sources.changes.MOVED", 2)
+    old = {f"old/{number}": lines(number) + str(number) for number in range(4)}
+    fork = work.commit(dict(old))
+    new: dict[str, str | bytes | None] = {path.replace("old", "new"): text for path, text in old.items()}
+    head = work.commit({**dict.fromkeys(old), **new, "new/3": lines(1, 2)}, onto=fork, ref=TOPIC)
+
+    change = await changed(sources, fork, head, 1)
+
+    assert moves(change) == {f"new/{number}": f"old/{number}" for number in range(3)}
+
+
 async def test_files_that_differ_are_told_with_both_contents(work: Work, sources: Sources) -> None:
     fork = work.commit({"kept": "1", "changed": "1", "gone": "1", "moved/from": "same"})
     work.commit({"kept": "2", "elsewhere": "main's own"})
@@ -101,7 +161,7 @@ async def test_files_that_differ_are_told_with_both_contents(work: Work, sources
         "changed": ("1", "2"),
         "gone": ("1", None),
         "moved/from": ("same", None),
-        "moved/to": (None, "same"),
+        "moved/to": ("same", "same"),
         "new": (None, "2"),
     }
 
