@@ -133,3 +133,9 @@ def scan(project_id: int, number: int, reason: str) -> Errand:
     return Errand(
         f"scan:{project_id}#{number}:{reason}", "slipway.scan", {"project": project_id, "number": number}, order
     )
+
+
+def rescan(project_id: int, day: int) -> Errand:
+    """Look up again, once in a night, what a project serves."""
+    order = Order(key=f"{project_id}:rescan", priority=20, project_id=project_id)
+    return Errand(f"rescan:{project_id}:{day}", "slipway.rescan", {"project": project_id, "day": day}, order)

@@ -19,10 +19,11 @@ from bot.errands import Errand, look, rest, revive, watch
 from bot.errors import GitHubDown, GitHubRefused, TryLater
 from bot.github.shapes import Malformed, pull_of, repository_of
 from bot.models import Delivery, Deployment, Installation, Project, PullRequest, Stage, State
+from bot.releases.nights import night_of
 from bot.reports.alerts import Alerts
 from bot.service import Service
 from bot.settings import Settings
-from bot.store import audit, commands, deliveries, deployments, gates, projects, releases, rows, scans, traffic
+from bot.store import audit, commands, deliveries, deployments, gates, nights, projects, releases, rows, scans, traffic
 from bot.store.anchor import Anchor
 from runners.base import Instance, Runner, RunnerError
 
@@ -41,7 +42,7 @@ class Sweeper:
         self._settings, self._service, self._runner, self._clock = settings, service, runner, clock
         self._store, self._github = service.store, service.github
         self._anchor = Anchor(settings.anchor, settings.home.absolute())
-        self._alerts = Alerts(settings.alert_webhook, service.previews.money)
+        self._alerts = Alerts(settings.alert_webhook, service.previews.money, self._store, clock)
         self._starting = True  # no round has ended yet
         self._strangers: set[str] = set()  # instances without a row, seen in the last round
 
@@ -168,8 +169,11 @@ class Sweeper:
                 await self._service.previews.note_gone(row.id, row.instance["id"])
 
     async def far(self) -> None:
-        """Ask GitHub for what we may have missed: repositories, pull requests, deliveries.  What scans left goes."""
+        """Ask GitHub for what we may have missed: repositories, pull requests, deliveries.  What scans left goes.
+
+        Once a night what serves is looked up again."""
         await self._service.scan_check.forget()
+        await self._service.send(*await self._store.read(nights.due, night_of(self._clock())))
         try:
             await self._look_at_installations()
             await self._ask_again()

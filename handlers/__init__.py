@@ -47,6 +47,7 @@ HANDLERS: dict[str, Handler] = {
     "slipway.policy": policy.look,
     "slipway.rebuild": clock.rebuild,
     "slipway.remove": clock.remove,
+    "slipway.rescan": release.rescan,
     "slipway.revive": release.revive,
     "slipway.scan": scan.look,
     "slipway.settle": release.settle,
@@ -65,6 +66,8 @@ async def abandon(event: Event, service: Service, reason: str) -> None:
         await service.gates.abandon(event.payload["project"], event.payload["sha"], reason)
     elif event.name == "slipway.scan":
         await service.scan_check.abandon(event.payload["project"], event.payload["number"], reason)
+    elif event.name == "slipway.rescan":
+        await service.releases.night.abandon(event.payload["project"], event.payload["day"], reason)
     elif event.name == "issue_comment":
         await issue_comment.abandon(event, service, reason)
     elif event.name == "check_run":

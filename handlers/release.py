@@ -16,3 +16,8 @@ async def revive(event: Event, service: Service) -> None:
 
 async def settle(event: Event, service: Service) -> None:
     await service.releases.settle(event.payload["project"], event.payload["environment"])
+
+
+async def rescan(event: Event, service: Service) -> None:
+    """Once a night: what became known of what serves."""
+    await service.releases.night(event.payload["project"], event.payload["day"])

@@ -82,7 +82,9 @@ def advisories_of(raw: Mapping[str, Any]) -> Iterator[Advisory]:
 def _known(raw: Mapping[str, Any]) -> float | None:
     """Since when it is among the answers: it may be published long before somebody at GitHub has read it."""
     try:
-        said = [dt.datetime.fromisoformat(raw[name]) for name in ("published_at", "github_reviewed_at") if raw.get(name)]
+        said = [
+            dt.datetime.fromisoformat(raw[name]) for name in ("published_at", "github_reviewed_at") if raw.get(name)
+        ]
     except (TypeError, ValueError):
         return None
     return max((one if one.tzinfo else one.replace(tzinfo=dt.UTC)).timestamp() for one in said) if said else None

@@ -22,7 +22,7 @@ def worst(found: Sequence[Finding]) -> str:
     """The findings that count, the gravest first as they come."""
     head = "| | where | rule | what | how to mend | id |\n| --- | --- | --- | --- | --- | --- |"
     rows = (
-        f"| {_SIGNS[one.severity]} {one.severity.word} | {_where(one)} | {_rule(one)} | {_said(one.message, 300)} "
+        f"| {_SIGNS[one.severity]} {one.severity.word} | {_where(one)} | {named(one)} | {_said(one.message, 300)} "
         f"| {_said(one.help, 200)} | {code(plain(one.id, 40))} |"
         for one in found[:SHOWN]
     )
@@ -35,7 +35,7 @@ def others(title: str, found: Sequence[Finding], last: str) -> str:
         return ""
     head = f"| | where | rule | {last or 'what'} | id |\n| --- | --- | --- | --- | --- |"
     rows = (
-        f"| {one.severity.word} | {_where(one)} | {_rule(one)} "
+        f"| {one.severity.word} | {_where(one)} | {named(one)} "
         f"| {_said((one.suppressed or '') if last else one.message, 160)} | {code(plain(one.id, 40))} |"
         for one in found[:LESSER]
     )
@@ -93,7 +93,8 @@ def _where(one: Finding) -> str:
     return f"{code(f'{short}{lined}')}{seen}"
 
 
-def _rule(one: Finding) -> str:
+def named(one: Finding) -> str:
+    """Its rule, with the page about it."""
     name = code(plain(one.rule, 80)) or code(plain(one.tool, 80))
     return f"[{name}]({one.url})" if name and len(one.url) <= 300 and _URL.fullmatch(one.url) else name
 

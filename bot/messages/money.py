@@ -195,7 +195,7 @@ def table(cost: int, standings: Sequence[Standing], currency: str, now: float) -
 def alert(told: Mapping[str, Any], currency: str) -> dict[str, str]:
     """A webhook's body, as Slack and those who copy it take it.  `told` is a row of `bot.models.Alert`."""
     kind = _KINDS.get(str(told["scope"]).partition(":")[0], "")
-    name = f"{kind} {_plain(told['label'])}".strip()
+    name = f"{kind} {spoken(told['label'])}".strip()
     spent, most = amount(told["spent"], currency), amount(told["limit_micro"], currency)
     when = f"{told['span']}, {told['zone'] or 'all time'}"
     if told["threshold"]:
@@ -207,13 +207,13 @@ def alert(told: Mapping[str, Any], currency: str) -> dict[str, str]:
     return {"text": words}
 
 
-def _plain(text: str) -> str:
+def spoken(text: str, longest: int = 80) -> str:
     """Outside text for a chat: no markup, no mention."""
-    return "".join(letter for letter in text[:80] if letter.isprintable() and letter not in "<>&@*_`~")
+    return "".join(letter for letter in text[:longest] if letter.isprintable() and letter not in "<>&@*_`~")
 
 
 def _name(scope: Scope) -> str:
-    return _KINDS[scope.kind] if scope.kind == "pull" else f"{_KINDS[scope.kind]} {_plain(scope.label)}"
+    return _KINDS[scope.kind] if scope.kind == "pull" else f"{_KINDS[scope.kind]} {spoken(scope.label)}"
 
 
 def _where(standing: Standing) -> str:

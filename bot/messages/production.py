@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.messages import code, fenced, inline
+from bot.messages import code, fenced, inline, late
 from bot.models import Environment, Release, Stage
+from bot.scanners.dependencies import Late
 
 NAMED = 3  # migrations
 LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
@@ -18,6 +19,7 @@ _STANDS = {
     Stage.VERIFIED: "verified",
     Stage.INCONCLUSIVE: "it could not be measured",
     Stage.FAILED: "**it is failing**",
+    Stage.REVOKED: "**it is revoked**",
 }
 
 
@@ -30,6 +32,7 @@ class Production:
     current: Release | None
     mine: Release  # the newest release of what this pull request showed
     url: str
+    late: Sequence[Late] = ()  # what became known of what serves, when it is of this pull request
 
 
 def remote(release: Release, serves: bool) -> tuple[str, str]:
@@ -43,7 +46,7 @@ def remote(release: Release, serves: bool) -> tuple[str, str]:
 
 def block(seen: Production) -> str:
     """The part of the sticky comment."""
-    parts = [_heading(seen), _destroys(seen), _page(seen), _trouble(seen), _hold(seen)]
+    parts = [_heading(seen), _destroys(seen), _page(seen), late.block(seen.late), _trouble(seen), _hold(seen)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -60,6 +63,7 @@ def twin(seen: Production) -> dict[str, Any]:
         "reason_code": reason_code(seen),
         "hold": env.hold,
         "destroys": destroys(seen),
+        "late": late.twin(seen.late),
     }
 
 
@@ -110,7 +114,7 @@ def _trouble(seen: Production) -> str:
     if mine.state is Stage.ROLLED_BACK:
         return f"↩️ `{mine.sha[:7]}` was rolled back."
     if mine.state is Stage.REVOKED:
-        return f"⛔ `{mine.sha[:7]}` never runs again. {inline(str(failure.get('message')), 600)}"
+        return _revoked(seen)
     if mine.state is not Stage.FAILED:
         return ""
     went = "failed and was rolled back" if mine.live_at and not failure.get("paged") else "failed"
@@ -124,6 +128,16 @@ def _trouble(seen: Production) -> str:
     if failure.get("next"):
         lines.append(f"**Next:** {inline(str(failure['next']))}")
     return "\n\n".join(lines)
+
+
+def _revoked(seen: Production) -> str:
+    """It may serve all the same: production is never switched off."""
+    mine, env, current = seen.mine, seen.environment.name, seen.current
+    words = inline(str((mine.failure or {}).get("message")), 600)
+    if current is None or current.state is not Stage.REVOKED or current.artifact != mine.artifact:
+        return f"⛔ `{mine.sha[:7]}` never runs again. {words}"
+    then = f"**Next:** `/rollback {env} --reason=words`, or update what is named, push, and promote that."
+    return f"⛔ `{mine.sha[:7]}` is revoked: it serves until something else does, and never again. {words}\n\n{then}"
 
 
 def _samples(failure: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from bot.models.policy import Decision, PolicyChange, PolicyText
 from bot.models.projects import AgentFreeze, Allowance, Display, Gate, Installation, Leave, Project, PullRequest
 from bot.models.queue import Delivery, Effect, Work
 from bot.models.releases import Environment, Release, Stage
-from bot.models.scans import Scan
+from bot.models.scans import LateFinding, Night, Scan
 
 __all__ = [
     "AgentFreeze",
@@ -29,9 +29,11 @@ __all__ = [
     "Environment",
     "Gate",
     "Installation",
+    "LateFinding",
     "Leave",
     "LedgerEntry",
     "Meter",
+    "Night",
     "PolicyChange",
     "PolicyText",
     "PriceList",

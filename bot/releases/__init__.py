@@ -14,6 +14,7 @@ from bot.permissions.policies import Policies
 from bot.releases.ask import Actor, Ask, Outcome, refused
 from bot.releases.desk import Desk
 from bot.releases.ground import PRODUCTION, Ground
+from bot.releases.nights import Nightly
 from bot.releases.promote import Promote
 from bot.releases.revoke import Revoke
 from bot.releases.rollback import Rollback
@@ -50,7 +51,7 @@ class Releases:
         )
         self._promote, self._rollback, self._desk = Promote(ground, sources), Rollback(ground), Desk(ground)
         self.watch = Vigil(ground, self._rollback)
-        self._revoke = Revoke(ground)
+        self._revoke, self.night = Revoke(ground), Nightly(ground)
         self.abandon, self.shown = self._promote.abandon, self._promote.shown
         upkeep = Upkeep(ground, sources)
         self.dead, self.revive, self.settle, self.log = upkeep.dead, upkeep.revive, upkeep.settle, upkeep.log

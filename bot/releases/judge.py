@@ -16,8 +16,10 @@ from bot.permissions import facts
 from bot.permissions.elsewhere import decisions
 from bot.policy import RULES, Facts, Objection, Unknown, judge
 from bot.policy.change import UNSCANNED
+from bot.policy.facts import Scanned
 from bot.releases.ask import Ask, Outcome, refused
 from bot.releases.ground import Ground, asker, objected, stops
+from bot.releases.nights import since
 from bot.sources import Sources
 from bot.store import decisions as kept
 from bot.store import deliveries, deployments, environments, leaves, policies, releases, scans
@@ -76,6 +78,9 @@ class Judge:
         if asked.scan is None and ground.scans:
             asked = dataclasses.replace(asked, scan=UNSCANNED)
         repository = ground.repository(ask.project)
+        if isinstance(asked.scan, Scanned) and shown is not None:
+            known = await since(ground, ask.project, (ask.project.id, number, shown.sha), asked.scan)
+            asked = dataclasses.replace(asked, scan=known)
         found = await facts(repository, ask.project.id, number, asked, asked.requesters)
         if found.state == "merged":  # what it did to the policy was judged by the gate, and holds
             found = dataclasses.replace(found, policy_change=None)

@@ -29,8 +29,9 @@ from bot.messages.commands import ANSWERS
 from bot.models import Deployment, Effect, PullRequest, Release, State
 from bot.reports.lines import scanned, with_money
 from bot.reports.once import once
+from bot.scanners.dependencies import Late
 from bot.settings import Settings
-from bot.store import Store, commands, deployments, environments, releases
+from bot.store import Store, commands, deployments, environments, nights, releases
 from bot.store.money import Account
 from runners.base.logs import end_of
 
@@ -241,7 +242,10 @@ class Reports:
             return None
         env, current = await self._store.read(environments.look, project.id, mine[-1].environment)
         promoted = [one for one in mine if one.kind == "promote"] or mine
-        return production.Production(number, env, current, promoted[-1], self._release_url(standing, env.name))
+        late: list[Late] = []
+        if current is not None and current.number == number:
+            late = await self._store.read(nights.late, (project.id, number, current.sha), self._clock())
+        return production.Production(number, env, current, promoted[-1], self._release_url(standing, env.name), late)
 
     async def _check(self, standing: deployments.Standing, row: Deployment, repository: Repository) -> None:
         if row.check_told is None and row.state is State.CANCELLED:

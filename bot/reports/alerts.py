@@ -1,12 +1,15 @@
-"""Budgets that run low, told to a webhook, in the JSON that Slack and those who copy it take."""
+"""Budgets that run low, and what became known of what serves, told to a webhook, in the JSON that Slack takes."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import aiohttp
 
+from bot.messages import late
 from bot.messages.money import alert
+from bot.store import Store, nights
 from bot.store.money import Money
 
 TIMEOUT_SECONDS = 5.0
@@ -16,8 +19,8 @@ _log = logging.getLogger(__name__)
 class Alerts:
     """`url` None: nobody is told outside GitHub."""
 
-    def __init__(self, url: str | None, money: Money) -> None:
-        self._url, self._money = url, money
+    def __init__(self, url: str | None, money: Money, store: Store, clock: Callable[[], float]) -> None:
+        self._url, self._money, self._store, self._clock = url, money, store, clock
 
     async def tell(self) -> None:
         """Send what has not been sent; what is not taken is sent again the next time, in its order."""
@@ -25,6 +28,11 @@ class Alerts:
             if self._url is not None and not await _taken(self._url, alert(row.model_dump(), self._money.currency)):
                 return
             await self._money.told([row])
+        for night, project in await self._store.read(nights.untold):
+            said = late.alert(night.found, night.fault, project.full_name)
+            if self._url is not None and not await _taken(self._url, said):
+                return
+            await self._store.write(nights.told, night.project_id, night.day, self._clock())
 
 
 async def _taken(url: str, body: dict[str, str]) -> bool:

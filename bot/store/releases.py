@@ -378,7 +378,7 @@ def _send(session: Session, errands: Sequence[tuple[Errand, float]], now: float)
 def _replace(session: Session, former: Release, change: Switch, now: float) -> None:
     """What served until now, with what can be said of it."""
     former.ended_at = now
-    if change.former is not None:
+    if change.former is not None and former.state is not Stage.REVOKED:
         former.state, former.failure = change.former, dict(change.failure) if change.failure else former.failure
     elif former.state is Stage.VERIFYING:
         samples = (former.watch or {}).get("samples", [])

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from bot import errands
 from bot.audit import Entry
 from bot.messages.scan import told_secret
-from bot.models import Deployment, Leave, Project, PullRequest, Scan
+from bot.models import Deployment, LateFinding, Leave, Project, PullRequest, Scan
 from bot.policy import Unknown
 from bot.policy.change import SCANNING
 from bot.policy.facts import Scanned
@@ -234,7 +234,9 @@ def finding(session: Session, project_id: int, number: int, sha: str, id: str) -
     raw = (row.report or row.secrets) if row is not None else None
     if raw is None or len(id) < 8:
         return None
-    found: Sequence[Finding] = [one for one in Report.from_json(raw).findings if one.id.startswith(id)]
+    here = (LateFinding.project_id == project_id, LateFinding.number == number, LateFinding.sha == sha)
+    late = [Finding.from_json(one.finding) for one in session.exec(select(LateFinding).where(*here))]
+    found: Sequence[Finding] = [one for one in (*Report.from_json(raw).findings, *late) if one.id.startswith(id)]
     exact = [one for one in found if one.id == id]
     if exact or len(found) == 1:
         return (exact or found)[0]
