@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from sqlmodel import Session, select
 
+from bot.messages.scan import CHECK
 from bot.models import Delivery, Project, PullRequest, Scan, Work
 from bot.sources.changes import _Sieve
 from bot.store import Store, deliveries, migrate, scans
+from demo.security import leaked
 from tests.house import SERVER, House, eventually
-from tests.test_scan import CHECK, INJECTION, concludes, head, home  # noqa: F401 - the fixture
+from tests.test_scan import INJECTION, concludes, head, home  # noqa: F401 - the fixture
 
 SHA, NEXT = "a" * 40, "b" * 40
 NOW = 1_800_000_000.0
@@ -125,3 +127,39 @@ async def test_requirements_that_pip_reads_and_we_do_not_do_not_pass(home: House
     )
     number = await home.github.open_pull(home.repo, "change", "main", "A change", "", "ann")
     assert (await ended(home, number)).conclusion != "success"
+
+
+async def moved(home: House, old: str, new: str, content: str) -> int:
+    """A pull request that only moves a file of the target."""
+    await home.github.branch_commit(home.repo, "main", {**SERVER, old: content}, "Old code", author="ann")
+    await home.github.branch_commit(home.repo, "change", {new: content}, "Move it", author="ann", delete=[old])
+    return await home.github.open_pull(home.repo, "change", "main", "A change", "", "ann")
+
+
+@pytest.mark.slow
+async def test_a_file_that_only_moves_brings_nothing_new(home: House) -> None:
+    text = INJECTION + f'STRIPE_KEY = "{leaked()}"\n'
+    number = await moved(home, "shop.py", "web/shop.py", text)
+    assert "known" in (await concludes(home, number, "success")).title
+
+    await home.push({"web/copy.py": text})
+    await concludes(home, number, "failure")  # a copy is another one
+
+
+@pytest.mark.slow
+async def test_a_test_that_becomes_code_is_weighed_as_code(home: House) -> None:
+    number = await moved(home, "tests/test_shop.py", "shop.py", INJECTION)
+    assert "S608" in (await concludes(home, number, "failure")).summary
+
+
+@pytest.mark.slow
+async def test_a_lock_that_is_too_large_to_be_read_does_not_pass(home: House) -> None:
+    number = await home.propose({**SERVER, "package-lock.json": '{"lockfileVersion": 3}' + " " * (9 << 20)})
+    assert "package-lock.json" in (await concludes(home, number, "action_required")).summary.replace("\\", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["logo.png", "static/font.woff2"])
+async def test_a_key_in_text_that_is_called_an_image_is_found_where_it_stands(home: House, name: str) -> None:
+    number = await home.propose({**SERVER, name: f'STRIPE_KEY = "{leaked()}"\n'})
+    assert name in (await concludes(home, number, "failure")).summary.replace("\\", "")

@@ -27,6 +27,7 @@ from bot.models import Project, PullRequest
 from bot.permissions import together
 from bot.scanners.dependencies import MANIFESTS, Registries
 from bot.scanners.findings import Finding, Ran, Report
+from bot.scanners.neutral import neutral
 from bot.scanners.results import Results
 from bot.scanners.running import ABSENT, edition, scan, warm
 from bot.scanners.sarif import fingerprinted
@@ -243,6 +244,9 @@ class Scanning:
         apart = any(tool.history for tool in tools)
         places = {f"{one.blob}/{one.path}" if apart else one.path: one for one in files}
         async with self._laid(asked, [(place, one.blob) for place, one in places.items()]) as root:
+            if apart:
+                names = await asyncio.to_thread(neutral, root, places)
+                places = {names[place]: one for place, one in places.items()}
             cache = self._equipment.folder / "tools"
             seen, ran = await scan(root, list(places), self._equipment.box, cache, tools)
             found = await asyncio.to_thread(_sorted, seen, places, root, apart)

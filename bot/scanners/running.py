@@ -26,7 +26,7 @@ from runners.base.box import Box, Ended
 _log = logging.getLogger(__name__)
 
 ABSENT = "is not installed"
-EDITION = 2  # counts up when a tool is asked for something else, or what it says is weighed otherwise
+EDITION = 3  # counts up when a tool is asked for something else, or what it says is weighed otherwise
 MOST = 32 * 1024 * 1024  # bytes of one tool's report
 _BATCH = 384 * 1024  # bytes of paths on one command line: the kernel takes little more than a megabyte
 _LARGEST = 4 * 1024 * 1024  # bytes of a file whose lines are looked at
