@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -22,6 +23,7 @@ MEMBERS = {"members": "read"}
 CHECKS = {"checks": "write"}
 CHECKS_SEEN = {"checks": "read"}
 DEPLOYMENTS = {"deployments": "write"}
+CODE_SCANNING = {"security_events": "write"}
 
 PAGE = 100
 BUTTONS = 3  # on one check run
@@ -230,6 +232,13 @@ class Repository:
             number_of(run) async for run in runs if run.get("external_id") == external_id and _app_of(run, "app") == app
         ]
         return max(ours, default=None)
+
+    async def upload_sarif(self, sha: str, ref: str, packed: bytes) -> None:
+        """Findings at a commit for code scanning: SARIF, with gzip.  The same once more takes the place of the first.
+
+        GitHubRefused: 403 where it is not switched on (or the app may not), 404, 413 when it is too large."""
+        fields = {"commit_sha": sha, "ref": ref, "sarif": base64.b64encode(packed).decode()}
+        await self._api(CODE_SCANNING).make("/repos/{owner}/{repo}/code-scanning/sarifs", fields, **self._names)
 
     # ---- deployments
 

@@ -30,6 +30,14 @@ _KINDS = {"secret": "secret", "malware": "malicious dependency"}  # counted by w
 _AGAIN = (
     "**Next:** *Re-run* this check; when it says the same, ask whoever runs Slipway: `docs/scan.md` says what it needs."
 )
+_UNTOLD = {
+    0: "there was no answer in time",
+    403: "it is not switched on for this repository, or the app was not given `security_events: write`",
+    404: "there is none for this repository",
+    413: "the report is larger than GitHub takes",
+    422: "the app was not given `security_events: write`, or GitHub does not take the report",
+    429: "GitHub asked us to wait",
+}
 _ORDER = ("malicious dependency", "secret", "critical", "high", "medium", "low")
 
 
@@ -90,8 +98,10 @@ def left(sha: str) -> Check:
     return Check("completed", "cancelled", f"{sha[:7]} is no head any more", words)
 
 
-def check(report: Report | None, limits: Limits, sha: str, fault: str | None = None) -> Check:
-    """It always ends, in success, failure or action_required.  `fault`: why there is no report, when there is none."""
+def check(report: Report | None, limits: Limits, sha: str, fault: str | None = None, untold: str = "") -> Check:
+    """It always ends, in success, failure or action_required.  `fault`: why there is no report, when there is none.
+
+    `untold`: a last word that changes nothing."""
     if report is None:
         return _unscanned(sha, fault or "the scan gave no report")
     broken = over(report, limits)
@@ -100,14 +110,21 @@ def check(report: Report | None, limits: Limits, sha: str, fault: str | None = N
         conclusion = "failure" if broken else "action_required"
     first = next(iter(batches(report)), [])
     text = _check_twin(report, limits, sha, conclusion, broken)
-    return Check("completed", conclusion, _title(report), _summary(report, broken, sha), text, tuple(first))
+    summary = "\n\n".join(part for part in (_summary(report, broken, sha), untold) if part)
+    return Check("completed", conclusion, _title(report), summary, text, tuple(first))
 
 
-def checks(report: Report | None, limits: Limits, sha: str, fault: str | None = None) -> list[Check]:
+def checks(report: Report | None, limits: Limits, sha: str, fault: str | None = None, untold: str = "") -> list[Check]:
     """The same several times, each with the next annotations: GitHub appends them."""
-    said = check(report, limits, sha, fault)
+    said = check(report, limits, sha, fault, untold)
     more = batches(report)[1:] if report is not None else []
     return [said, *(dataclasses.replace(said, annotations=tuple(batch)) for batch in more)]
+
+
+def untold(status: int) -> str:
+    """Why code scanning does not know of it.  0: no answer."""
+    why = _UNTOLD.get(status, f"GitHub refused it ({status})")
+    return f"GitHub's code scanning was not told: {why}. The verdict is the same."
 
 
 def batches(report: Report) -> list[list[Mapping[str, Any]]]:

@@ -21,6 +21,7 @@ from bot.models import Project, PullRequest, Scan
 from bot.permissions.author import machine
 from bot.permissions.policies import Policies
 from bot.reports.once import once
+from bot.reports.upload import TAKEN, uploaded
 from bot.scanners.findings import Report
 from bot.store import Store, projects, scans
 
@@ -72,17 +73,26 @@ class ScanCheck:
         wanted = {pull.head_sha, merge} if pull.state != "closed" else set()
         for row in await self._store.read(scans.of_pull, project.id, number):
             if row.sha in wanted:
-                await self._look(project, repository, pull.model_copy(update={"head_sha": row.sha}), raw, row)
+                uploads = (
+                    row.sha == pull.head_sha
+                )  # a merge is its branch's, where a part of the files would pass for all
+                await self._look(project, repository, pull.model_copy(update={"head_sha": row.sha}), raw, row, uploads)
             elif row.check_id is not None:  # nobody scans it any more
                 await self._tell(repository, row, row.check_id, [words.left(row.sha)])
 
     async def _look(
-        self, project: Project, repository: Repository, pull: PullRequest, raw: Mapping[str, Any], row: Scan
+        self,
+        project: Project,
+        repository: Repository,
+        pull: PullRequest,
+        raw: Mapping[str, Any],
+        row: Scan,
+        uploads: bool,
     ) -> None:
         if row.ended_at is None and self._scan is not None:
             await self._open(repository, row)
             await self._ask(self._scan, project, repository, pull, raw)
-        await self._end(project, repository, _key(row))
+        await self._end(project, repository, _key(row), uploads=uploads)
 
     async def _ask(
         self, scan: Scanner, project: Project, repository: Repository, pull: PullRequest, raw: Mapping[str, Any]
@@ -120,12 +130,16 @@ class ScanCheck:
         )
         return made
 
-    async def _end(self, project: Project, repository: Repository, key: scans.Key) -> None:
+    async def _end(self, project: Project, repository: Repository, key: scans.Key, *, uploads: bool = False) -> None:
         """Say what stands now; the same once more is not said."""
         row, report = await self._store.read(_standing, key, self._clock())
-        terms = (await self._policies.held(project)).effective.terms(ENVIRONMENT).scan
+        effective = (await self._policies.held(project)).effective
+        terms, status = effective.terms(ENVIRONMENT).scan, TAKEN
+        if uploads and report is not None and effective.scan.upload:
+            status = await uploaded(self._store, repository, row, report, self._clock())
         limits = Limits(terms.critical, terms.high, terms.medium, terms.low, terms.secrets, terms.malware)
-        said = words.checks(report, limits, row.sha, fault=row.fault)
+        untold = words.untold(status) if status != TAKEN else ""
+        said = words.checks(report, limits, row.sha, fault=row.fault, untold=untold)
         if row.check_id is None and _digest(said[0]) == row.told:
             return
         await self._tell(repository, row, await self._open(repository, row), said)

@@ -17,6 +17,7 @@ _FIRST_ID = 5_200_000_000  # GitHub's ids passed 32 bits long ago: programs that
 
 PERMISSIONS: Mapping[str, str] = {
     **dict.fromkeys(("checks", "contents", "deployments", "issues", "pull_requests", "statuses"), "write"),
+    "security_events": "write",
     **dict.fromkeys(("members", "merge_queues", "metadata"), "read"),
 }
 EVENTS = (

@@ -50,6 +50,16 @@ class Installation:
     events: tuple[str, ...]
 
 
+@dataclass
+class Sarif:
+    """What a scanner reported to code scanning."""
+
+    id: str
+    sha: str
+    ref: str
+    log: Json
+
+
 @dataclass(slots=True)
 class Repo:
     id: int
@@ -73,6 +83,8 @@ class Repo:
     deployments: dict[int, Deployment] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)
     required: list[Required] = field(default_factory=list)  # checks, on the default branch
+    code_scanning: bool = False  # whether somebody has switched it on
+    sarifs: list[Sarif] = field(default_factory=list)
 
     @property
     def full_name(self) -> str:

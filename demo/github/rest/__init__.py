@@ -12,7 +12,18 @@ from demo.github.actions.checks import Checks
 from demo.github.git import GitFailed
 from demo.github.hub import Missing
 from demo.github.records import Call, Repo
-from demo.github.rest import advisories, answers, apps, checks, deployments, door, graphql, pulls, repositories
+from demo.github.rest import (
+    advisories,
+    answers,
+    apps,
+    checks,
+    deployments,
+    door,
+    graphql,
+    pulls,
+    repositories,
+    scanning,
+)
 from demo.github.rest.ask import Ask, Refused, missing
 
 VERSIONS = ("2022-11-28", "2026-03-10")
@@ -45,7 +56,14 @@ class Rest:
     def _repository_routes(self, base: str) -> Iterable[web.RouteDef]:
         for method, path, endpoint in apps.REPOSITORY_JWT:
             yield web.route(method, base + path, self._handler(endpoint, "jwt"))
-        every = (*checks.ROUTES, *deployments.ROUTES, *pulls.ROUTES, *repositories.ROUTES, *repositories.LAST)
+        every = (
+            *checks.ROUTES,
+            *deployments.ROUTES,
+            *pulls.ROUTES,
+            *scanning.ROUTES,
+            *repositories.ROUTES,
+            *repositories.LAST,
+        )
         for method, path, endpoint, needs in every:
             yield web.route(method, base + path, self._handler(endpoint, "repository", needs))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -191,3 +192,8 @@ async def test_no_token_can_do_more_than_its_call_needs(repository: Repository, 
         {"metadata": "read"},
         {"checks": "read"},
     ]
+
+
+async def test_findings_go_to_code_scanning(repository: Repository, judge: Any) -> None:
+    await repository.upload_sarif(SHA, "refs/pull/7/head", gzip.compress(b'{"version": "2.1.0", "runs": []}'))
+    judge.assert_called("code-scanning/upload-sarif")
