@@ -1,7 +1,9 @@
 """How long a change is scanned, beside what people run today: `python -m bench.scan`.
 
-Ours is all of it: what the change brings is asked of git, laid out, and looked at by every scanner in its box.  Today's
-is the same tools by their own command lines, one after another over a checkout, as a workflow's steps; or others.
+Ours is all of it, as the service does it: what the change brings is asked of git, laid out, looked at by every scanner
+in its box, compared with the base and written to the books; GitHub and the registries answer at once.  Today's is the
+same tools by their own command lines, one after another over a checkout, as a workflow's steps; or others.
+Last, a scan beside a cold build (`bench.cold`).
 """
 
 from __future__ import annotations
@@ -10,13 +12,14 @@ import argparse
 import asyncio
 import dataclasses
 import json
+import resource
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -24,9 +27,14 @@ from rich.table import Table
 from bench.apps import APPS, Files
 from bench.commands import Failed, ran
 from bench.figures import Spread
+from bot.builds.scan import Equipment, Scanning
+from bot.github import Repository
+from bot.models import Project, PullRequest, Scan
 from bot.scanners import rules
-from bot.scanners.running import scan
+from bot.scanners.dependencies import Advisories, Advisory, Indexes, Registries
+from bot.scanners.findings import Report
 from bot.sources import Sources
+from bot.store import Store, migrate, scans
 from demo.github import DemoGitHub
 from demo.github.git import environment
 from runners.base.box import Box
@@ -113,15 +121,24 @@ class Row:
     first: float  # with no rules compiled yet
     ours: Spread
     today: Mapping[str, Spread]
+    work: Spread | None = None  # seconds of processors in ours, which other work on the machine hardly changes
 
     @classmethod
-    def of(cls, case: Case, files: int, ours: Sequence[float], today: Mapping[str, Sequence[float]]) -> Self:
+    def of(
+        cls,
+        case: Case,
+        files: int,
+        ours: Sequence[float],
+        today: Mapping[str, Sequence[float]],
+        work: Sequence[float] = (),
+    ) -> Self:
         """The first of our times is the cold one."""
         warm = Spread.of(ours[1:])
         if warm is None:
             raise Failed("one round is none: the first only warms up")
         spreads = {name: Spread.of(times) for name, times in today.items()}
-        return cls(case.name, case.bar, files, ours[0], warm, {name: one for name, one in spreads.items() if one})
+        known = {name: one for name, one in spreads.items() if one}
+        return cls(case.name, case.bar, files, ours[0], warm, known, Spread.of(work[1:]))
 
     @property
     def well(self) -> bool:
@@ -137,6 +154,7 @@ class Row:
             "files": self.files,
             "first": round(self.first * 1000, 2),
             "ours": self.ours.as_json(),
+            "work": self.work.as_json() if self.work else None,
             "today": {name: one.as_json() for name, one in self.today.items()},
             "ratio": {name: round(self.ratio(name) or 0.0, 3) for name in self.today},
         }
@@ -147,11 +165,12 @@ def table(rows: Sequence[Row]) -> Table:
     made = Table(title="Change known → all findings (ms, median, lowest–highest)")
     made.add_column("change")
     names = list(dict.fromkeys(name for row in rows for name in row.today))
-    for name in ("files", "first time", "ours", *(f"{name} ÷ ours" for name in names)):
+    for name in ("files", "first time", "ours", "CPU time", *(f"{name} ÷ ours" for name in names)):
         made.add_column(name, justify="right")
     for row in rows:
         shown = [f"{row.today[name]} = {row.ratio(name):.2f}" if name in row.today else "–" for name in names]
-        made.add_row(row.name, str(row.files), f"{row.first * 1000:.0f}", str(row.ours), *shown)
+        work = str(row.work) if row.work else "–"
+        made.add_row(row.name, str(row.files), f"{row.first * 1000:.0f}", str(row.ours), work, *shown)
     return made
 
 
@@ -205,8 +224,9 @@ def cases(wanted: Sequence[str]) -> list[Case]:
 class Measured:
     """One case on this machine: a repository behind HTTP, ours, and the others over a checkout of its head."""
 
-    def __init__(self, folder: Path, box: Box, rounds: int) -> None:
+    def __init__(self, folder: Path, box: Box, rounds: int, store: Store, registries: Registries) -> None:
         self._folder, self._box, self._rounds = folder, box, rounds
+        self._store, self._registries = store, registries
 
     async def row(self, case: Case, github: DemoGitHub, url: str, number: int) -> Row:
         """Ours and the others in turn, so that what else this machine does meets all of them."""
@@ -219,22 +239,59 @@ class Measured:
         await ran("git", "clone", "--quiet", f"{url}/{name}.git", clone, env=environment())
         await ran("git", "checkout", "--quiet", head, folder=clone, env=environment())
         others = ways(clone, self._folder)
+        project = Project(id=number, installation_id=1, owner=OWNER, name=f"case{number}")
+        pull = PullRequest(project_id=number, number=1, state="open", head_sha=head, updated_at="2026-01-01T00:00:00Z")
+        await self._store.write(lambda session: session.add_all([project, pull]))
+        github_now = cast(Repository, _Answering())
         ours: list[float] = []
+        work: list[float] = []
         today: dict[str, list[float]] = {way: [] for way in others}
         for turn in range(self._rounds + 1):
-            root = self._folder / f"tree{number}-{turn}"
-            began = time.perf_counter()
-            change = await sources.change(number, name, base, head, None, 1 if base else None)
-            files = [(one.path, one.after) for one in change.files if one.after is not None]
-            await sources.lay_out(number, files, root)
-            _found, each = await scan(root, [path for path, _blob in files], self._box, cache)
+            folder = self._folder / f"equipment{number}-{turn}"  # nothing is known of any file
+            folder.mkdir()
+            (folder / "tools").symlink_to(cache)
+            scanning = Scanning(self._store, sources, Equipment(self._box, folder, self._registries), time.time)
+            await self._store.write(scans.ask, number, 1, head, f"{name} {turn}", time.time(), again=True)
+            began, worked = time.perf_counter(), _worked()
+            await scanning(project, github_now, pull, base=base, commits=1 if base else None, trusted=True)
             ours.append(time.perf_counter() - began)
-            if silent := [f"{one.tool}: {one.fault}" for one in each if one.fault and one.needed]:
-                raise Failed(f"scanners gave no report: {'; '.join(silent)}")
+            work.append(_worked() - worked)
+            _checked(await self._store.read(scans.get, (number, 1, head)))
             for way, commands in others.items():
                 today[way].append(await _through(commands, clone))
         # The first turn warms up.
-        return Row.of(case, len(files), ours, {way: times[1:] for way, times in today.items()})
+        files = len(case.files)
+        return Row.of(case, files, ours, {way: times[1:] for way, times in today.items()}, work)
+
+
+class _Answering:
+    """A GitHub that answers at once, and knows of nothing bad."""
+
+    async def git_token(self) -> None:
+        return None
+
+    async def file(self, _path: str, _ref: str) -> None:
+        return None
+
+    def advisories(self) -> Advisories:
+        async def none(_ecosystem: str, _packages: Sequence[str]) -> list[Advisory]:
+            return []
+
+        return none
+
+
+def _worked() -> float:
+    """Seconds of processors that we and what we started have used."""
+    used = [resource.getrusage(which) for which in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _checked(row: Scan | None) -> None:
+    """Raises Failed for a scan that is not whole."""
+    if row is None or row.report is None:
+        raise Failed(f"there is no report: {row.fault if row else 'not scanned'}")
+    if silent := [f"{one.tool}: {one.fault}" for one in Report.from_json(row.report).faults]:
+        raise Failed(f"scanners gave no report: {'; '.join(silent)}")
 
 
 async def _pushed(github: DemoGitHub, repo: str, case: Case) -> tuple[str | None, str]:
@@ -295,10 +352,17 @@ async def measure(wanted: Sequence[str], rounds: int) -> list[Row]:
         github = DemoGitHub(folder / "github", webhook_secret="", public_key="")
         async with github.serve(port=0) as served:
             github.user("ann")
-            measured = Measured(folder, ProcessBox(), rounds)
-            return [
-                await measured.row(case, github, served.url, number) for number, case in enumerate(cases(wanted), 1)
-            ]
+            books = f"sqlite:///{folder}/books.db"
+            await asyncio.to_thread(migrate, books)
+            store = Store.open(books)
+            registries = Registries(Indexes((f"{served.url}/simple",), served.url))
+            measured = Measured(folder, ProcessBox(), rounds, store, registries)
+            try:
+                numbered = enumerate(cases(wanted), 1)
+                return [await measured.row(case, github, served.url, number) for number, case in numbered]
+            finally:
+                await registries.close()
+                store.close()
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
