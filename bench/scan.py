@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.apps import APPS, Files
+from bench.cold import measured
 from bench.commands import Failed, ran
 from bench.figures import Spread
 from bot.builds.scan import Equipment, Scanning
@@ -371,19 +372,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.scan", description=__doc__)
     parser.add_argument("--cases", nargs="+", default=["flask", "express", "large"], help="flask, express, large")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default: 5)")
+    parser.add_argument("--cold", type=int, default=1, help="how often beside a cold build (default: 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, in milliseconds")
     args = parser.parse_args(argv)
     console = Console()
     try:
         rows = asyncio.run(measure(args.cases, args.rounds))
+        small = {"flask": small_flask(), "express": small_express()}
+        beside = asyncio.run(measured({name: small[name] for name in small if name in args.cases}, args.cold))
     except Failed as error:
         console.print(f"[red]{error}[/]")
         return 1
     console.print(table(rows))
-    for line in bars(rows):
+    for line in [*bars(rows), *map(str, beside)]:
         console.print(line)
     if args.json:
-        args.json.write_text(json.dumps([row.as_json() for row in rows], indent=1))
+        args.json.write_text(
+            json.dumps([*(one.as_json() for one in rows), *(one.as_json() for one in beside)], indent=1)
+        )
     return 0 if all(row.well for row in rows) else 1
 
 
