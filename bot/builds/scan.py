@@ -19,12 +19,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from bot.builds.chosen import chosen
 from bot.builds.packages import Examined, examined
 from bot.errors import GitHubRefused, SourceUnavailable, TryLater
 from bot.github import Repository
 from bot.github.files import NotAFile
 from bot.models import Project, PullRequest
 from bot.permissions import together
+from bot.policy.scanning import Scanner
 from bot.scanners.dependencies import MANIFESTS, Registries
 from bot.scanners.findings import Finding, Ran, Report
 from bot.scanners.neutral import neutral
@@ -91,6 +93,7 @@ class _Asked:
     base: str | None
     commits: int | None
     trusted: bool
+    scanners: Sequence[Scanner]
 
     @property
     def key(self) -> scans.Key:
@@ -127,11 +130,12 @@ class Scanning:
         base: str | None,
         commits: int | None,
         trusted: bool,
+        scanners: Sequence[Scanner] = (),
     ) -> None:
         """See `bot.reports.scan.Scanner`.
 
         Raises GitHubDown and TryLater; whatever else goes wrong is kept as why there is no report."""
-        asked = _Asked(project, repository, pull.number, pull.head_sha, base, commits, trusted)
+        asked = _Asked(project, repository, pull.number, pull.head_sha, base, commits, trusted, scanners)
         if self._turn.locked():  # nobody waits here: what waits in the queue takes no place from others
             later = dt.datetime.fromtimestamp(self._clock() + LATER_SECONDS, dt.UTC)
             raise TryLater("Other scans go first.", later)
@@ -165,8 +169,9 @@ class Scanning:
         here = [_File(one.path, one.after) for one in change.files if one.after is not None]
         shown = {(one.path, one.blob) for one in here}
         former = [_File(one.path, one.blob, one.commit) for one in change.seen if (one.path, one.blob) not in shown]
-        everywhere = [one for one in self._equipment.tools if one.history]
-        others = [one for one in self._equipment.tools if not one.history]
+        tools, unknown = chosen(self._equipment.tools, asked.scanners)
+        everywhere = [one for one in tools if one.history]
+        others = [one for one in tools if not one.history]
         async with together() as group:
             leaking = group.create_task(self._leaks(asked, change, ignores, everywhere, [*here, *former]))
             resting = group.create_task(self._new(asked, change, others, here))
@@ -174,7 +179,7 @@ class Scanning:
         packages, leaks = packing.result(), leaking.result()
         rest = await self._excused(asked, change, _joined([resting.result(), packages.report]), ignores)
         report = _joined([leaks, rest])
-        report = dataclasses.replace(report, ran=(*report.ran, *_unseen(change), *_faulty(ignores)))
+        report = dataclasses.replace(report, ran=(*report.ran, *unknown, *_unseen(change), *_faulty(ignores)))
         return report, change, json.dumps(packages.sbom).encode()
 
     async def _packages(self, asked: _Asked, change: Change) -> Examined:

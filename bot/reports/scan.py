@@ -6,7 +6,7 @@ What has ended is never opened again: when a person excuses a finding later, ano
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from sqlmodel import Session
@@ -20,6 +20,7 @@ from bot.messages.scan import CHECK, Limits
 from bot.models import Project, PullRequest, Scan
 from bot.permissions.author import machine
 from bot.permissions.policies import Policies
+from bot.policy import scanning
 from bot.reports.once import once
 from bot.reports.upload import TAKEN, uploaded
 from bot.scanners.findings import Report
@@ -31,7 +32,7 @@ ENVIRONMENT = "production"  # whose limits the check goes by
 class Scanner(Protocol):
     """Scans a head and keeps what it found in the books.  `base`: the tip of the branch that it is to be merged into.
 
-    `trusted`: who wrote it may excuse findings in the code itself."""
+    `trusted`: who wrote it may excuse findings in the code itself.  `scanners`: those that the policy names."""
 
     async def __call__(
         self,
@@ -42,6 +43,7 @@ class Scanner(Protocol):
         base: str | None,
         commits: int | None,
         trusted: bool,
+        scanners: Sequence[scanning.Scanner] = (),
     ) -> None: ...
 
     async def forget(self) -> None:
@@ -108,6 +110,7 @@ class ScanCheck:
             base=tip if isinstance(tip, str) else None,
             commits=commits if isinstance(commits, int) else None,
             trusted=agent is None and not pull.fork,
+            scanners=held.effective.scan.scanners,
         )
 
     async def _open(self, repository: Repository, row: Scan) -> int:

@@ -8,8 +8,10 @@ import asyncio
 import dataclasses
 import logging
 import os
+import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -21,7 +23,7 @@ from bot.scanners.findings import Finding, Ran
 from bot.scanners.sarif import LONGEST, NoReport, hushed, plain, read
 from bot.scanners.tools import SCANNERS, Job, Tool
 from runners.base import RunnerError
-from runners.base.box import Box, Ended
+from runners.base.box import Box, Ended, too_much
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +70,8 @@ async def edition(tools: Sequence[Tool] = SCANNERS) -> str:
         said = [str(EDITION)]
         for tool in tools:
             binary = tool.binary()
-            said.append(f"{tool.name} {binary and _version(binary, tool.version)}")
+            version = binary and (_version(binary, tool.version) or f"of {binary.stat().st_mtime_ns}")
+            said.append(f"{tool.name} {version} {tool.key()}".rstrip())
         return "\n".join(said)
 
     return await asyncio.to_thread(known)
@@ -115,15 +118,29 @@ async def _batch(
     tool: Tool, job: Job, box: Box, lines: Callable[[str], Sequence[str]], seconds: float
 ) -> tuple[list[Finding], str | None]:
     """One run: what it found, and why that is not all."""
+    if not tool.reports:
+        return await _run(tool, job, box, lines, seconds)
+    folder = job.cache / f"run-{secrets.token_hex(8)}"  # nothing that one run leaves is there for another
+    try:
+        await asyncio.to_thread(folder.mkdir, 0o755)
+        return await _run(tool, dataclasses.replace(job, report=folder / tool.reports), box, lines, seconds)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+async def _run(
+    tool: Tool, job: Job, box: Box, lines: Callable[[str], Sequence[str]], seconds: float
+) -> tuple[list[Finding], str | None]:
     argv = await asyncio.to_thread(tool.command, job)
     readable = await asyncio.to_thread(_readable, job.binary)
-    if not tool.keeps:
+    writable = job.report.parent if job.report else job.cache if tool.keeps else None
+    if writable is None:
         readable.append(job.cache)
     ended = await box.run(
         argv,
         folder=job.root,
         readable=readable,
-        cache=job.cache if tool.keeps else None,
+        cache=writable,
         env=_ENV,
         seconds=seconds,
         most=MOST,
@@ -136,7 +153,8 @@ async def _batch(
         _log.warning("%s %s", tool.name, _ending(ended.code))
         return [], _ending(ended.code)
     try:
-        found = await asyncio.to_thread(read, ended.output, tool.name, job.root, lines)
+        output = await asyncio.to_thread(_report, job.report) if job.report else ended.output
+        found = await asyncio.to_thread(read, output, tool.name, job.root, lines)
     except NoReport as error:
         return [], str(error)[:300]
     return _outside(found, frozenset(job.paths)), _partly(tool, ended)
@@ -207,9 +225,28 @@ def _readable(binary: Path) -> list[Path]:
     with real.open("rb") as file:
         first = file.readline(400)
     if first.startswith(b"#!/"):  # a script: the interpreter, and all it brings
-        interpreter = Path(os.fsdecode(first[2:].split()[0]))
+        words = os.fsdecode(first[2:]).split()
+        named = shutil.which(words[1]) if words[0].endswith("/env") and len(words) > 1 else None
+        interpreter = Path(named or words[0])
         folders += [interpreter.parent.parent, interpreter.resolve().parent.parent]
+    folders += [each for each in real.parents if each.name == "node_modules"]  # a program of Node's reads all of them
     return [each for each in dict.fromkeys(folders) if each != Path("/")]  # /bin/sh brings the system, which is there
+
+
+def _report(file: Path) -> bytes:
+    """What a tool wrote: never what a link there leads to, nor a pipe that nobody fills.  Raises NoReport."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        raise NoReport("it wrote no report") from None
+    seen = os.fstat(descriptor)
+    if not stat.S_ISREG(seen.st_mode):
+        os.close(descriptor)
+        raise NoReport("what it wrote is no file")
+    with os.fdopen(descriptor, "rb") as report:
+        if seen.st_size > MOST:
+            raise NoReport(too_much(MOST))
+        return report.read(MOST)
 
 
 def _version(binary: Path, words: tuple[str, ...]) -> str:

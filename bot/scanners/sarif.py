@@ -211,15 +211,16 @@ class _Reading:
         wanted = [uri]
         if isinstance(under, str) and under and not uri.startswith(("/", "file:")):
             wanted.insert(0, under.rstrip("/") + "/" + uri)
-        path = self._there(wanted)
+        wanted.append("/" + uri)  # some lose the first slash of a whole path
+        path = self._there(uri, wanted)
         return None if path is None else (path, _object(physical.get("region")))
 
-    def _there(self, wanted: Sequence[str]) -> str | None:
+    def _there(self, uri: str, wanted: Sequence[str]) -> str | None:
         """Not every tool escapes what it should: of the two ways to read a name, the one that a file has."""
         plainly = [path for one in wanted if (path := self._path(one, as_is=False)) is not None]
         literally = [path for one in wanted if (path := self._path(one, as_is=True)) is not None]
         path = next((one for one in (*plainly, *literally) if self.lines(one)), None)
-        if path is None and plainly and not _ELSEWHERE.match(wanted[-1]):
+        if path is None and plainly and not _ELSEWHERE.match(uri):
             path = plainly[0]
         return path
 

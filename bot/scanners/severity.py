@@ -37,6 +37,7 @@ _KINDS: dict[str, Kind] = {
     "uv": "dependency",
     "guarddog": "malware",
 }
+_SECRETS = re.compile("secret|leak")  # in the name of a scanner of somebody's own: what it looks for
 _SURE = {"warning": 6.9, "note": 3.9, "none": 3.9}  # the most, by how sure zizmor says that it is
 _SLIGHT, _PASSWORD = 3.9, 6.9  # the most: of code that does not ship, and of passwords that may be none
 
@@ -83,7 +84,7 @@ _COOKIE = "Set secure, httpOnly and sameSite."
 _ROTATE = "Rotate it now: whoever reads the repository or its history has it. Then read it from the environment."
 _HALF = "By itself it opens nothing; see that the secret that belongs to it is nowhere in the files."
 
-# Family, beginning of the rule's id (the longest that fits counts), weight, how to mend it.
+# Family, beginning of the rule's id (the longest that fits counts; a $ is its end), weight, how to mend it.
 _TABLE: tuple[tuple[str, str, float, str], ...] = (
     ("ruff", "S", 5.0, ""),
     ("ruff", "S101", 1.0, ""),  # assert
@@ -235,10 +236,33 @@ _TABLE: tuple[tuple[str, str, float, str], ...] = (
     ("eslint", "security/detect-object-injection", 2.0, ""),
     ("eslint", "sonarjs/", 4.5, ""),
     ("eslint", "sonarjs/code-eval", 8.0, _EVAL),
+    ("eslint", "sonarjs/cookie-", 4.0, _COOKIE),
+    ("eslint", "sonarjs/disabled-auto-escaping", 6.5, _ESCAPE),
+    ("eslint", "sonarjs/hashing", 4.5, _HASH),
+    ("eslint", "sonarjs/insecure-cookie", 4.0, _COOKIE),
+    ("eslint", "sonarjs/insecure-jwt-token", 7.4, "Name the algorithm that you sign with, and verify it."),
+    ("eslint", "sonarjs/no-unsafe-unzip", 6.0, _UNZIP),
+    ("eslint", "sonarjs/pseudo-random", 3.0, "Use crypto.randomBytes or crypto.randomUUID."),
+    ("eslint", "sonarjs/unverified-", 7.4, _TLS),
+    ("eslint", "sonarjs/weak-ssl", 6.0, _TLS),
+    ("eslint", "sonarjs/xml-parser-xxe", 7.0, "Leave external entities off."),
     ("eslint", "sonarjs/no-hardcoded", 5.0, _PASSWORDS),
     ("eslint", "sonarjs/os-command", 8.0, _SHELL),
     ("eslint", "sonarjs/sql-queries", 8.0, _SQL),
     ("eslint", "no-eval", 8.0, _EVAL),
+    ("checkov", "CKV_AWS_", 3.9, ""),  # most of them ask for comfort: logs, copies, keys of your own
+    ("checkov", "CKV2_AWS_", 3.9, ""),
+    ("checkov", "CKV_AWS_20$", 7.0, "Give nobody but yourself the right to read it; serve files through a CDN."),
+    ("checkov", "CKV_AWS_24$", 6.5, "Name the addresses that may."),
+    ("checkov", "CKV_AWS_25$", 6.5, "Name the addresses that may."),
+    ("checkov", "CKV_AWS_57$", 8.0, "Give nobody else the right to write."),
+    ("checkov", "CKV_AWS_63$", 7.0, "Name the actions that are needed."),
+    ("checkov", "CKV_DOCKER_2$", 1.0, ""),
+    ("checkov", "CKV_DOCKER_7$", 4.0, "Name the image's version, better its digest."),
+    ("checkov", "CKV_DOCKER_8$", 5.5, "End with USER and the number of a user that is not root."),
+    ("checkov", "CKV_GHA_2$", 8.0, "Put outside text into env:, and use it as a variable of the shell."),
+    ("checkov", "CKV_K8S_", 3.9, ""),
+    ("checkov", "CKV_K8S_16$", 7.0, "Run it without privileges."),
 )
 _ROWS = {
     family: sorted(
@@ -257,7 +281,7 @@ def weigh(
     """Kind, weight (security-severity, 0.1 to 10) and how to mend it, of what a rule of this tool says of this path."""
     tool = tool.lower()
     family = FAMILIES.get(tool, tool)
-    if family == "secrets" or _finds_secrets(tool, rule):
+    if family == "secrets" or _SECRETS.search(tool) or _finds_secrets(tool, rule):
         return _secret(rule, path, given)
     kind = _kind(tool, rule, path)
     score, mend = _known(tool, family, rule, level)
@@ -276,7 +300,7 @@ def _known(tool: str, family: str, rule: str, level: str) -> tuple[float, str]:
     name = rule.rpartition(".")[2] if family == "njs" else rule
     usual = (_USUAL.get(tool, _LEVELS.get(level, 5.0)), "")
     score, mend = next(
-        ((score, mend) for begins, score, mend in _ROWS.get(family, ()) if name.startswith(begins)), usual
+        ((score, mend) for begins, score, mend in _ROWS.get(family, ()) if f"{name}$".startswith(begins)), usual
     )
     most = _SURE.get(level, 10.0) if family == "zizmor" else 10.0
     return min(score, most), mend
@@ -286,7 +310,7 @@ def quotes(tool: str, rule: str) -> bool:
     """Whether what the tool says of it may hold the secret itself."""
     tool = tool.lower()
     named = tool != "ruff" and _PASSWORD_RULE.search(rule) is not None  # ruff tells the variable's name only
-    return named or FAMILIES.get(tool) == "secrets" or _finds_secrets(tool, rule)
+    return named or FAMILIES.get(tool) == "secrets" or _SECRETS.search(tool) is not None or _finds_secrets(tool, rule)
 
 
 def trivial(line: str) -> bool:

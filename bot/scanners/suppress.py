@@ -58,7 +58,7 @@ class Ignore:
     by: str = ""
 
     def covers(self, finding: Finding) -> bool:
-        return _names(self.rule, finding) and _fits(self.path, finding.path)
+        return _names(self.rule, finding) and fits(self.path, finding.path)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -155,7 +155,8 @@ def _part(part: str) -> re.Pattern[str]:
     return re.compile(f"{first}{inner}{f'.*{others[-1]}' if others else ''}", re.DOTALL)
 
 
-def _fits(pattern: str, path: str) -> bool:
+def fits(pattern: str, path: str) -> bool:
+    """Whether a path is one of a pattern's: a star stays inside a folder, two don't."""
     steps = _steps(pattern)
     at = _further(steps, {0})
     for name in path.split("/"):

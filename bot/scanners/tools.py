@@ -6,7 +6,9 @@ A new one is a `Tool` in SCANNERS: what it wants to see, its command line, and a
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import importlib.util
+import json
 import re
 import shutil
 import sys
@@ -24,6 +26,7 @@ class Job:
     root: Path
     paths: tuple[str, ...]
     cache: Path  # of this tool alone; it stays
+    report: Path | None = None  # where a tool that does not print its report writes it; of this run alone
 
     @property
     def targets(self) -> list[str]:
@@ -47,6 +50,8 @@ class Tool:
     history: bool = False  # also looks at what is no more in the head
     keeps: bool = False  # writes to its cache; all others may only read there
     version: tuple[str, ...] = ("--version",)
+    reports: str = ""  # the name of the file that it writes its report to; else it prints it
+    key: Callable[[], str] = str  # what else its findings depend on, beside its version: nothing; blocks
 
 
 _OURS = "uv sync --extra scan, in Slipway's own folder"
@@ -63,6 +68,28 @@ _TEST_FILE = re.compile(r"\.(test|spec|cy|e2e|stories)\.\w+$")
 _MINIFIED = re.compile(r"[.-](min|bundle|prod)\.(m|c)?js$")
 _DOCKERFILE = re.compile(r"(^|\.)(dockerfile|containerfile)$|^(dockerfile|containerfile)\.", re.IGNORECASE)
 _WORKFLOW = re.compile(r"^\.github/(workflows/[^/]+|dependabot)\.ya?ml$|(^|/)action\.ya?ml$")
+_NAMED = frozenset(  # what osv-scanner reads
+    (
+        "package-lock.json",
+        "yarn.lock",
+        "pnpm-lock.yaml",
+        "bun.lock",
+        "uv.lock",
+        "poetry.lock",
+        "Pipfile.lock",
+        "pdm.lock",
+    )
+) | {"requirements.txt", "Cargo.lock", "composer.lock", "Gemfile.lock", "go.mod"}
+_PLUGIN, _FORMATTER = "eslint-plugin-sonarjs", "@microsoft/eslint-formatter-sarif"
+_SONAR = (  # its rules about security; the others are about taste
+    *("code-eval", "cookie-no-httponly", "cors", "csrf", "disabled-auto-escaping", "dompurify-unsafe-config"),
+    *("encryption-secure-mode", "file-permissions", "file-uploads", "hardcoded-secret-signatures", "hashing"),
+    *("insecure-cookie", "insecure-jwt-token", "no-hardcoded-passwords", "no-hardcoded-secrets", "no-unsafe-unzip"),
+    *("no-weak-cipher", "no-weak-keys", "os-command", "post-message", "production-debug", "pseudo-random"),
+    *("session-regeneration", "sql-queries", "unverified-certificate", "unverified-hostname", "weak-ssl"),
+    "xml-parser-xxe",
+)
+_CHECKOV = ("terraform", "terraform_json", "cloudformation", "kubernetes", "dockerfile", "github_actions", "bicep")
 _INFRA = (".tf", ".tf.json", ".tfvars", ".yaml", ".yml", ".bicep")
 
 
@@ -101,6 +128,14 @@ def _infrastructure(path: str) -> bool:
     return (path.endswith(_INFRA) or _dockerfile(path)) and not _vendored(path)
 
 
+def _locked(path: str) -> bool:
+    return _name(path) in _NAMED and not _vendored(path)
+
+
+def _scripts(path: str) -> bool:
+    return path.endswith((".js", ".jsx", ".mjs", ".cjs")) and _javascript(path)
+
+
 def _beside(name: str) -> Callable[[], Path | None]:
     """Beside our own interpreter, or on PATH."""
 
@@ -126,8 +161,12 @@ def _inside(package: str, file: str, name: str) -> Callable[[], Path | None]:
     return find
 
 
+ENGINE = _inside("semgrep", "bin/semgrep-core", "")
+SEMGREP_VERSION = ("-version",)
+
+
 def _engine() -> Path | None:
-    return _inside("semgrep", "bin/semgrep-core", "")() if rules.njsscan() else None
+    return ENGINE() if rules.njsscan() else None
 
 
 def _kingfisher(job: Job) -> list[str]:
@@ -145,10 +184,13 @@ def _ruff(job: Job) -> list[str]:
 
 
 def _semgrep(job: Job) -> list[str]:
-    """The engine's own command line, without the Python around it: it goes by the name that it is started under."""
     folder = rules.njsscan()
     assert folder is not None  # noqa: S101 - `_engine` looked
-    config = rules.packed(job.cache, folder)
+    return semgrep(job, rules.packed(job.cache, folder))
+
+
+def semgrep(job: Job, config: Path) -> list[str]:
+    """The engine's own command line, without the Python around it: it goes by the name that it is started under."""
     alias = job.cache / "osemgrep"
     if not alias.is_symlink() or alias.readlink() != job.binary:
         alias.unlink(missing_ok=True)
@@ -182,6 +224,56 @@ def _trivy(job: Job) -> list[str]:
     return [str(job.binary), "config", *alone, "--quiet", "--format", "sarif", "."]
 
 
+def _checkov(job: Job) -> list[str]:
+    """It obeys a .checkov.yaml where it is started: at the root.  What it prints has a picture above the report."""
+    assert job.report is not None  # noqa: S101 - `reports` is said
+    alone = ["/usr/bin/env", "-C", "/", str(job.binary), "--skip-download", "--quiet", "--compact"]
+    told = ["--output", "sarif", "--output-file-path", str(job.report.parent), "--framework", *_CHECKOV]
+    return [*alone, *told, "-f", *(str(job.root / path) for path in job.paths)]
+
+
+def _osv(job: Job) -> list[str]:
+    """Against the copy of the database in its cache, which the operator keeps."""
+    config = rules.written(job.cache / "osv-scanner.toml", "")
+    alone = ["/usr/bin/env", f"OSV_SCANNER_LOCAL_DB_CACHE_DIRECTORY={job.cache}", str(job.binary), "scan", "source"]
+    told = ["--offline", "--config", str(config), "--format", "sarif"]
+    return [*alone, *told, *(f"--lockfile={target}" for target in job.targets)]
+
+
+def _modules(binary: Path) -> Path:
+    """The folder of Node's packages that a program is one of."""
+    real = binary.resolve()
+    return next((each for each in real.parents if each.name == "node_modules"), real.parent)
+
+
+def _eslint_there() -> Path | None:
+    """With its plugin and its formatter beside it."""
+    found = shutil.which("eslint")
+    beside = [_modules(Path(found)) / each for each in (_PLUGIN, _FORMATTER)] if found else []
+    return Path(found) if found and all(each.is_dir() for each in beside) else None
+
+
+def _eslint(job: Job) -> list[str]:
+    folder = _modules(job.binary)
+    chosen = {"no-eval": "error"} | {f"sonarjs/{rule}": "error" for rule in _SONAR}
+    text = f"""const sonarjs = require({json.dumps(str(folder / _PLUGIN))});
+module.exports = [{{
+  files: ["**/*.js", "**/*.jsx", "**/*.mjs", "**/*.cjs"],
+  linterOptions: {{ noInlineConfig: true, reportUnusedDisableDirectives: "off" }},
+  languageOptions: {{ parserOptions: {{ ecmaFeatures: {{ jsx: true }} }} }},
+  plugins: {{ sonarjs }},
+  rules: {json.dumps(chosen)},
+}}];
+"""
+    config = rules.written(job.cache / "eslint.config.cjs", text)
+    alone = ["--no-config-lookup", "--no-inline-config", "--no-ignore", "--config", str(config)]
+    return [str(job.binary), *alone, "-f", str(folder / _FORMATTER / "sarif.js"), "--", *job.targets]
+
+
+def _today() -> str:
+    return dt.datetime.now(dt.UTC).date().isoformat()
+
+
 SCANNERS: tuple[Tool, ...] = (
     Tool(
         name="kingfisher",
@@ -194,7 +286,7 @@ SCANNERS: tuple[Tool, ...] = (
         keeps=True,
     ),
     Tool(name="ruff", wants=_python, command=_ruff, binary=_beside("ruff"), install=_OURS),
-    Tool(name="semgrep", wants=_javascript, command=_semgrep, binary=_engine, install=_JS, version=("-version",)),
+    Tool(name="semgrep", wants=_javascript, command=_semgrep, binary=_engine, install=_JS, version=SEMGREP_VERSION),
     Tool(
         name="zizmor",
         wants=_workflow,
@@ -221,6 +313,36 @@ SCANNERS: tuple[Tool, ...] = (
         command=_trivy,
         binary=_beside("trivy"),
         install="put trivy on PATH",
+        needed=False,
+    ),
+    Tool(
+        name="checkov",
+        wants=_infrastructure,
+        command=_checkov,
+        binary=_beside("checkov"),
+        install="put checkov on PATH",
+        fine=frozenset({0, 1}),
+        needed=False,
+        reports="results_sarif.sarif",
+    ),
+    Tool(
+        name="osv-scanner",
+        wants=_locked,
+        command=_osv,
+        binary=_beside("osv-scanner"),
+        install="put osv-scanner on PATH",
+        fine=frozenset({0, 1}),
+        nothing=frozenset({128}),
+        needed=False,
+        key=_today,  # what is known grows
+    ),
+    Tool(
+        name="eslint",
+        wants=_scripts,
+        command=_eslint,
+        binary=_eslint_there,
+        install=f"put eslint on PATH, with {_PLUGIN} and {_FORMATTER} beside it",
+        fine=frozenset({0, 1}),
         needed=False,
     ),
 )

@@ -49,6 +49,30 @@ def packed(folder: Path, rules: Path) -> Path:
     return target if target.exists() else written(target, json.dumps({"rules": merged(rules)}))
 
 
+class NoRules(OSError):
+    """There are none, or what is there is no rule."""
+
+
+def written_in(folder: Path) -> list[Path]:
+    """The files of a folder that hold rules."""
+    return sorted(path for path in folder.rglob("*") if path.suffix in (".yaml", ".yml", ".json") and path.is_file())
+
+
+def team(folder: Path, rules: Path) -> Path:
+    """A team's own rules in one file, made when they have changed.  Raises NoRules.  Blocks."""
+    found: list[dict[str, Any]] = []
+    for path in written_in(rules):
+        try:
+            held = _read(path)
+            found += [dict(rule, id=str(rule["id"])) for rule in held["rules"]]
+        except (yaml.YAMLError, ValueError, TypeError, LookupError) as error:
+            raise NoRules(f"{path.name} in the folder of rules holds none") from error
+    if not found:
+        raise NoRules("the folder of rules holds none")
+    text = json.dumps({"rules": _unique(found)}, sort_keys=True, default=str)
+    return written(folder / f"team-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json", text)
+
+
 def merged(rules: Path) -> list[dict[str, Any]]:
     """njsscan's rules as the engine takes them."""
     found: list[dict[str, Any]] = []

@@ -134,7 +134,8 @@ def test_tools_want_what_they_understand(path: str, tools: set[str]) -> None:
 
 @pytest.mark.parametrize("tool", SCANNERS, ids=lambda tool: tool.name)
 def test_no_path_is_ever_an_option(tool: Tool, tmp_path: Path) -> None:
-    argv = tool.command(Job(Path("/bin/true"), tmp_path, ("--config=x", "-o", "github.com/a/b"), tmp_path / "cache"))
+    paths = ("--config=x", "-o", "github.com/a/b")
+    argv = tool.command(Job(Path("/bin/true"), tmp_path, paths, tmp_path / "cache", tmp_path / "run" / "report.sarif"))
     assert not {"--config=x", "-o", "github.com/a/b"} & set(argv)
 
 
