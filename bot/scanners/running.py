@@ -67,14 +67,18 @@ async def edition(tools: Sequence[Tool] = SCANNERS) -> str:
     """The same for as long as the same tools look in the same way: what they found may be kept under it."""
 
     def known() -> str:
-        said = [str(EDITION)]
-        for tool in tools:
-            binary = tool.binary()
-            version = binary and (_version(binary, tool.version) or f"of {binary.stat().st_mtime_ns}")
-            said.append(f"{tool.name} {version} {tool.key()}".rstrip())
-        return "\n".join(said)
+        return "\n".join([str(EDITION), *map(_edition, tools)])
 
     return await asyncio.to_thread(known)
+
+
+def _edition(tool: Tool) -> str:
+    binary = tool.binary()
+    try:
+        version = binary and (_version(binary, tool.version) or f"of {binary.stat().st_mtime_ns}")
+        return f"{tool.name} {version} {tool.key()}".rstrip()
+    except (OSError, subprocess.SubprocessError):
+        return f"{tool.name} unknown"  # its turn will say why, and what has a fault is not kept
 
 
 async def _turn(

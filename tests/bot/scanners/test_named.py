@@ -132,6 +132,14 @@ async def test_one_that_has_no_version_is_known_by_its_file(path: Path) -> None:
     assert one != await edition([lint()])
 
 
+async def test_one_that_can_not_say_its_version_is_a_fault_of_its_own(path: Path, tmp_path: Path) -> None:
+    (path / "acme-lint").write_text("no program at all")
+    (path / "acme-lint").chmod(0o755)
+    assert "acme unknown" in await edition([lint()])
+    _found, ran = await look(lint(), tmp_path)
+    assert "could not be run" in str(ran.fault)
+
+
 async def test_a_teams_own_rules_are_looked_for(tmp_path: Path) -> None:
     folder = tmp_path / "rules"
     folder.mkdir()
