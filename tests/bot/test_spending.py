@@ -18,6 +18,7 @@ from bot.models import (
     Environment,
     Installation,
     LedgerEntry,
+    Night,
     Project,
     PullRequest,
     Release,
@@ -29,6 +30,7 @@ from bot.policy import terms
 from bot.policy.terms import Effective
 from bot.previews.spending import bounds
 from bot.reports.alerts import Alerts
+from bot.scanners.findings import Finding
 from bot.store import Store
 from bot.store.budgets import sums
 from bot.store.money import Look, Money
@@ -265,14 +267,45 @@ async def test_a_webhook_is_told_once_and_again_when_it_did_not_take_it(books: B
         books.now += 61
     (down, refused), (up, taken) = await hook(500), await hook(200)
 
-    await Alerts(down, books.money).tell()
-    await Alerts("http://127.0.0.1:9/none", books.money).tell()
+    await Alerts(down, books.money, books.store, lambda: NOW).tell()
+    await Alerts("http://127.0.0.1:9/none", books.money, books.store, lambda: NOW).tell()
     for _ in range(2):
-        await Alerts(up, books.money).tell()
+        await Alerts(up, books.money, books.store, lambda: NOW).tell()
 
     assert len(refused) == 1
     (one,) = taken
     assert one["text"].startswith("95 % of the budget of project acme/shop (lifetime, all time) is used:")
+
+
+def night(**fields: Any) -> Night:
+    finding = Finding("dependencies", "GHSA-1", "malware", 10.0, "", 0, 0, "evil 1.0 <!channel>", "ab:0", "Go.")
+    late = [{**finding.as_json(), "since": True}]
+    found = {"environment": "production", "sha": "a" * 40, "number": 5, "revoked": True, "back": True, "late": late}
+    return Night(**{"project_id": 1, "day": 20_000, "at": NOW, "found": [found], **fields})
+
+
+async def test_what_became_known_of_production_is_told_once_and_again_when_it_was_not_taken(
+    books: Books, hook: Hook
+) -> None:
+    await books.store.write(lambda session: session.add(night()))
+    (down, refused), (up, taken) = await hook(500), await hook(200)
+
+    for url in (down, up, up):
+        await Alerts(url, books.money, books.store, lambda: NOW).tell()
+
+    assert len(refused) == 1
+    (one,) = taken
+    assert "acme/shop serves aaaaaaa of #5" in one["text"] and "GHSA-1: evil 1.0" in one["text"]
+    assert "/rollback production --reason=words" in one["text"] and "<" not in one["text"]
+
+
+async def test_a_night_that_came_to_nothing_says_why(books: Books, hook: Hook) -> None:
+    await books.store.write(lambda session: session.add(night(found=[], fault="GitHub does not answer")))
+    up, taken = await hook(200)
+
+    await Alerts(up, books.money, books.store, lambda: NOW).tell()
+
+    assert "acme/shop serves was not looked up: GitHub does not answer" in taken[0]["text"]
 
 
 async def test_without_a_webhook_nothing_waits(books: Books) -> None:
@@ -281,7 +314,7 @@ async def test_without_a_webhook_nothing_waits(books: Books) -> None:
         await books.look(cpu)
         books.now += 61
 
-    await Alerts(None, books.money).tell()
+    await Alerts(None, books.money, books.store, lambda: NOW).tell()
 
     assert await books.money.untold() == []
 

@@ -219,6 +219,28 @@ def test_a_scan_is_old_a_moment_after_its_last_one() -> None:
     assert codes(under(scan=Scanned(at=0.0))) == []
 
 
+def test_what_became_known_after_the_scan_counts_against_the_same_limits() -> None:
+    late = Scanned(at=NOON, late=("GHSA-1: flask 0.12",), late_found={"high": 1})
+    (refused,) = judge(under(scan=late))
+    assert (refused.rule, refused.reason_code, refused.actual) == ("scan", "advisory_found", "1 new high")
+    assert "GHSA-1: flask 0.12" in refused.words
+    assert codes(under(Terms(scan=Scan(high=1)), scan=late)) == []
+    assert codes(under(scan=late, lifted=frozenset({"scan"}))) == []
+    assert codes(under(scan=dataclasses.replace(late, high=1))) == ["scan_failed"]
+
+
+def test_advisories_that_nobody_could_ask_deny_and_hide_nothing_that_the_scan_found() -> None:
+    silent, lax = Scanned(at=NOON, late=UNREAD), Terms(scan=Scan(unknown="allow"))
+    (refused,) = judge(under(scan=silent))
+    assert (refused.reason_code, refused.needs) == ("advisories_unknown", "answer")
+    assert codes(under(lax, scan=silent)) == []
+    assert codes(under(lax, scan=dataclasses.replace(silent, critical=1))) == ["scan_failed"]
+
+
+def test_what_revokes_later_is_no_limit_where_nobody_scans() -> None:
+    assert codes(under(Terms(scan=Scan(revoke="threshold")), scan=None)) == []
+
+
 def test_the_scan_is_lifted_only_by_its_name() -> None:
     grave = Scanned(critical=1, at=NOON)
     assert codes(under(scan=grave, lifted=frozenset({"scan"}))) == []
