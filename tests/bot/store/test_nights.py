@@ -135,7 +135,7 @@ def test_a_fault_is_told_once_until_there_is_another(session: Session) -> None:
 
 
 def test_each_word_of_the_policy_revokes_at_least_what_the_one_before_does() -> None:
-    found = ([], [OLD], [HIGH], [EVIL], [HIGH, EVIL])
+    found: tuple[list[Late], ...] = ([], [OLD], [HIGH], [EVIL], [HIGH, EVIL])
     for most in (0, 5):
         limits = Limits(high=most, malware=most, critical=most)
         never, malware, threshold = (
