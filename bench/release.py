@@ -32,7 +32,7 @@ from bench.figures import Spread
 from bench.stage import OWNER, PERSON, Sent, Stage, stage
 from bench.today import Tags, builder
 from bench.ways import Way, bars, lengths, steps_table, table
-from bot.hosts import production_label, pull_label
+from bot.hosts import environment_label, pull_label
 from runners.base import Instance
 
 APP = APPS["flask"]
@@ -55,7 +55,7 @@ class Measure:
 
     def __init__(self, house: Stage, books: atomic.Books, router: atomic.Router, tags: Tags | None) -> None:
         self._house, self._books, self._router, self._tags = house, books, router, tags
-        self._host = production_label(OWNER, APP.name)
+        self._host = environment_label("production", OWNER, APP.name)
         self._taken: dict[tuple[str, str], list[float]] = defaultdict(list)
         self._repo = ""
 

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bench.commands import PATIENCE, Failed, free_port, get, output, shows, until
+from bot.messages import CHECK
 from demo.github import DemoGitHub
 from runners.base import Unavailable
 from runners.choose import choose
@@ -141,7 +142,7 @@ class Stage:
         books = self.github.hub.repo(repo)
 
         async def look() -> bool:
-            ended = [one.conclusion for one in books.checks.values() if one.suite.sha == sha]
+            ended = [one.conclusion for one in books.checks.values() if one.suite.sha == sha and one.name == CHECK]
             live = [one.state for one in books.deployments.values() if one.sha == sha]
             return ended == ["success"] and live == ["success"]
 
