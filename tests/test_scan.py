@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from bot.builds.scan import Equipment
 from bot.messages.scan import CHECK
 from bot.scanners.dependencies import Registries
+from bot.scanners.tools import SCANNERS, Tool
 from bot.settings import Settings
 from bot.store import scans
 from demo.security import INJECTED, leaked
@@ -24,9 +26,9 @@ pytestmark = pytest.mark.slow
 INJECTION = "import sqlite3\nfrom flask import Flask, jsonify, request\napp = Flask(__name__)\n" + INJECTED
 
 
-@pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    """A house whose changes are scanned.  Nothing that a secret may be told in holds one."""
+@contextlib.asynccontextmanager
+async def scanned(tmp_path: Path, tools: Sequence[Tool] = SCANNERS) -> AsyncIterator[House]:
+    """A house whose changes are scanned, with these tools; dependencies are always looked up."""
     folder = tmp_path / "scan"
     folder.mkdir()
     CACHE.mkdir(exist_ok=True)
@@ -35,7 +37,7 @@ async def home(tmp_path: Path) -> AsyncIterator[House]:
 
         async def equipment(settings: Settings) -> Equipment:
             place = await box("process", settings.home.absolute())
-            return Equipment(place, folder, Registries(indexes))
+            return Equipment(place, folder, Registries(indexes), tools)
 
         one.equipment = equipment
         one.github.user("meg")
@@ -46,6 +48,12 @@ async def home(tmp_path: Path) -> AsyncIterator[House]:
         finally:
             await one.stop()
         assert list((folder / "trees").glob("*")) == []
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[House]:
+    async with scanned(tmp_path) as one:
+        yield one
 
 
 def head(home: House, number: int) -> str:

@@ -1,6 +1,5 @@
 """What becomes known after the scan, end to end: the nightly look at what serves, a promotion's second look."""
 
-# ruff: noqa: F811 - a fixture from elsewhere
 from __future__ import annotations
 
 import dataclasses
@@ -8,6 +7,7 @@ import datetime as dt
 import json
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from bot.store import nights
 from demo.github.rest.advisories import advisory
 from tests.house import SERVER, House, eventually
 from tests.shipping import MAIN, books, promote, proposed, rollback, stage, watched
-from tests.test_scan import concludes, head, home  # noqa: F401 - the fixture
+from tests.test_scan import concludes, head, scanned
 
 pytestmark = pytest.mark.slow
 PINNED = "tools/requirements.txt"  # nobody installs what stands there: it is listed all the same
@@ -31,11 +31,13 @@ HOUR = 3600.0
 
 
 @pytest.fixture
-async def shop(home: House) -> AsyncIterator[House]:
-    home.github.user("mia")
-    home.github.grant(home.repo, "mia", "maintain")
-    watched(home, QUICK)
-    yield home
+async def shop(tmp_path: Path) -> AsyncIterator[House]:
+    """Only dependencies are looked up: no other scanner has a say in what these tests are about."""
+    async with scanned(tmp_path, ()) as home:
+        home.github.user("mia")
+        home.github.grant(home.repo, "mia", "maintain")
+        watched(home, QUICK)
+        yield home
 
 
 async def policy(home: House, scan: str) -> None:
