@@ -43,6 +43,22 @@ class Migration(_Record):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Backing(_Record):
+    """A database server that a project wants beside it: one of its own per preview, gone with it.
+
+    `host` is the name under which the project looks for it; `variables` are set for the project, each a template of
+    {url}, {host}, {port}, {user}, {password} and {database}."""
+
+    kind: Literal["postgresql", "mysql", "redis"]
+    host: str
+    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    user: str = "app"
+    password: str | None = None  # None: made anew for each instance
+    database: str = "app"
+    version: str | None = None  # as the project asks for it: "16"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Plan(_Record):
     """How to build and run a tree, found in its files, with the evidence for each field in `why`.
 
@@ -73,15 +89,22 @@ class Plan(_Record):
     health: str = "/"
     system_packages: tuple[str, ...] = ()
     parts: tuple[Plan, ...] = ()  # kind == "multi": one plan per service
+    mount: str | None = None  # of a part: the path it answers below, "/" or "/api"; None: it is not shown
+    strip: bool = False  # of a part: its own paths don't begin with `mount`, so that is taken away
+    caches: tuple[str, ...] = ()  # folders below `root` that the build step fills to be faster the next time
+    backing: tuple[Backing, ...] = ()
+    prepare: str | None = None  # run once in a preview, when its databases are there, before `start`: migrations
+    wants: tuple[str, ...] = ()  # environment variables that the code reads and nothing sets; for people
     migrations: tuple[Migration, ...] | None = None  # by name; None: nobody looked
     why: Mapping[str, str] = dataclasses.field(default_factory=dict)  # field -> evidence, for people
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:
-        lists = {"manifests", "install", "system_packages"}
+        lists = {"manifests", "install", "system_packages", "caches", "wants"}
         known = {field.name for field in dataclasses.fields(cls)}
         values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in raw.items() if k in known}
         values["parts"] = tuple(cls.from_json(part) for part in raw.get("parts", ()))
+        values["backing"] = tuple(Backing.from_json(one) for one in raw.get("backing", ()))
         if raw.get("migrations") is not None:
             values["migrations"] = tuple(Migration.from_json(one) for one in raw["migrations"])
         return cls(**values)
@@ -91,12 +114,19 @@ class Plan(_Record):
         """Names what the plan does; `why` is for people and does not count.
 
         Migrations don't either: they follow from the tree, which is in every key beside this, and what was built
-        before anybody looked for them is built no other way now.  So it is with a release command that there is not."""
+        before anybody looked for them is built no other way now.  So it is with what later versions of us look for
+        and don't find."""
         raw = {**self.as_json(), "why": None, "parts": [part.digest for part in self.parts]}
-        del raw["migrations"]
-        if self.release is None:
-            del raw["release"]
+        for name in _SAYS_NOTHING:
+            del raw[name]
+        for name in _CAME_LATER:
+            if not raw[name]:
+                del raw[name]
         return hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()
+
+
+_SAYS_NOTHING = ("migrations", "wants")  # of how it is built and run
+_CAME_LATER = ("release", "mount", "strip", "caches", "backing", "prepare")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
