@@ -80,12 +80,7 @@ async def serve(settings: Settings, *, web: bool, worker: bool) -> None:
 async def equipment(settings: Settings) -> Equipment:
     """What changes are scanned with here."""
     folder = settings.home.absolute() / "scan"
-    place = await box(
-        settings.runner,
-        settings.home.absolute(),
-        image_python=settings.image_python,
-        image_node=settings.image_node,
-    )
+    place = await box(settings.runner, settings.home.absolute(), images=settings.images)
     return Equipment(place, folder, Registries(Indexes.here(os.environ)))
 
 
@@ -244,8 +239,7 @@ async def _runner(settings: Settings) -> Runner:
         return await choose(
             settings.runner,
             settings.home.absolute(),
-            image_python=settings.image_python,
-            image_node=settings.image_node,
+            images=settings.images,
             certificates=settings.certificates,
         )
     except Unavailable as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -21,12 +22,12 @@ async def choose(
     kind: Literal["auto", "docker", "process"],
     home: Path,
     *,
-    image_python: str | None = None,
-    image_node: str | None = None,
+    images: Mapping[str, str] | None = None,
     certificates: Path | None = None,
 ) -> Runner:
     """The backend that was asked for; "auto" is Docker when an engine with a base image answers, else processes.
 
+    `images`: what Docker uses instead of the official ones, by language ("go") or database ("postgresql").
     Raises Unavailable when the one asked for can't be used."""
     folders, ident = Folders(home), home_id(home)
     folders.sweep()
@@ -34,7 +35,7 @@ async def choose(
         return await _processes(folders, ident, certificates)
     from runners.docker import DockerRunner  # 0.1 s to import
 
-    docker = DockerRunner(folders, ident, image_python=image_python, image_node=image_node, certificates=certificates)
+    docker = DockerRunner(folders, ident, images=images, certificates=certificates)
     try:
         await docker.ready()
         if kind == "auto":
@@ -69,8 +70,7 @@ async def box(
     kind: Literal["auto", "docker", "process"],
     home: Path,
     *,
-    image_python: str | None = None,
-    image_node: str | None = None,
+    images: Mapping[str, str] | None = None,
 ) -> Box:
     """Where scanners run: processes with namespaces of their own where the kernel gives them, whatever runs previews.
 
@@ -84,7 +84,7 @@ async def box(
         return plain
     from runners.docker.locked import DockerBox  # 0.1 s to import
 
-    docker = DockerBox(home, await asyncio.to_thread(home_id, home), image_python=image_python, image_node=image_node)
+    docker = DockerBox(home, await asyncio.to_thread(home_id, home), images=images)
     try:
         await docker.ready()
     except RunnerError as error:

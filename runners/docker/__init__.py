@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +57,13 @@ class DockerRunner:
         folders: Folders,
         home_id: str,
         *,
-        image_python: str | None = None,
-        image_node: str | None = None,
+        images: Mapping[str, str] | None = None,
         certificates: Path | None = None,
         spares: int = 4,
     ) -> None:
         self._folders = Folders(folders.home.resolve())
         self._engine = Engine(home_id)
-        self._images = Images(self._engine, image_python, image_node)
+        self._images = Images(self._engine, images or {})
         self._overlays = Overlays(self._engine, self._folders)
         self._certificates = certificates.resolve() if certificates else None
         self._layers = Layers(self._engine, self._folders, self._overlays, self._certificates)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from runners.base import Artifact, BuildFailed, Limits, Log, Plan, Source, Unavailable
@@ -23,16 +24,15 @@ _VERSION = re.compile(r"\d+(\.\d+){0,2}")
 class Images:
     """Base images by language, pulled when they are missing; Dockerfile builds, kept by what they are made of."""
 
-    def __init__(self, engine: Engine, python: str | None, node: str | None) -> None:
-        self._engine = engine
-        self._python, self._node = python, node
+    def __init__(self, engine: Engine, images: Mapping[str, str]) -> None:
+        self._engine, self._images = engine, images
 
     def base(self, plan: Plan) -> str:
         """The name of the image a plan runs on."""
         asked = plan.version if plan.version and _VERSION.fullmatch(plan.version) else None
         if plan.language == "node":
-            return self._node or f"node:{asked or NODE}-slim"
-        return self._python or f"python:{asked if plan.language == 'python' and asked else PYTHON}-slim"
+            return self._images.get("node") or f"node:{asked or NODE}-slim"
+        return self._images.get("python") or f"python:{asked if plan.language == 'python' and asked else PYTHON}-slim"
 
     async def any_base(self) -> None:
         """Have one at least.  Raises Unavailable when none is here and none can be pulled."""

@@ -11,6 +11,7 @@ import pytest
 
 from runners.base import Runner
 from runners.base.folders import Folders
+from tests.conftest import base_images
 from tests.runners.apps import Yard
 from tests.runners.contract import Building, Running, RunningACommand, Starting
 from tests.runners.contract_real import RealApps
@@ -32,8 +33,7 @@ def docker_runner(folders: Folders, home_id: str) -> Runner:
         folders,
         home_id,
         certificates=_certificates(),
-        image_python=os.environ.get("SLIPWAY_IMAGE_PYTHON"),
-        image_node=os.environ.get("SLIPWAY_IMAGE_NODE"),
+        images=base_images(),
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 from runners.base import BuildFailed, Limits, Plan, StartFailed, Unavailable
 from runners.docker import DockerRunner
 from runners.docker.images import Images
+from tests.conftest import base_images
 from tests.runners.apps import HELLO, PYTHON, SERVER, Lines, Yard, a_source, ask
 from tests.runners.docker.conftest import NewRunner
 
@@ -143,7 +144,7 @@ async def test_an_image_that_steps_down_from_root_can(yard: Yard) -> None:
 
 @pytest.mark.docker
 async def test_a_base_image_that_does_not_exist_is_named(new_runner: NewRunner, tmp_path: Path) -> None:
-    yard = Yard(new_runner(image_python="127.0.0.1:1/no/such:image"), tmp_path)
+    yard = Yard(new_runner(images={"python": "127.0.0.1:1/no/such:image"}), tmp_path)
 
     with pytest.raises(BuildFailed, match="no/such:image") as failed:
         await yard.build({"app.py": HELLO}, dataclasses.replace(PYTHON, build="true"))
@@ -156,9 +157,9 @@ async def test_no_base_image_at_all_makes_the_backend_unavailable(new_runner: Ne
     nowhere = "127.0.0.1:1/no/such:image"
 
     with pytest.raises(Unavailable, match="no/such"):
-        await new_runner(image_python=nowhere, image_node=nowhere).base_images()
+        await new_runner(images={"python": nowhere, "node": nowhere}).base_images()
 
-    await new_runner(image_python=nowhere).base_images()
+    await new_runner(images={**base_images(), "python": nowhere}).base_images()
 
 
 @pytest.mark.docker
@@ -183,7 +184,7 @@ async def test_a_language_without_a_base_image_is_told_to_bring_a_dockerfile(yar
 def test_the_base_image_is_the_one_that_the_project_asks_for(
     runner: DockerRunner, language: str, version: str | None, name: str
 ) -> None:
-    images = Images(runner._engine, None, None)
+    images = Images(runner._engine, {})
 
     assert images.base(Plan(language=language, kind="server", version=version)) == name
 
