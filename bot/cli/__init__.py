@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bot import __version__
-from bot.cli import audit, budget, policy
+from bot.cli import audit, budget, policy, secret
 from bot.errors import Misconfigured, SlipwayError
 
 EPILOG = """\
@@ -69,6 +69,7 @@ def _parser(serve: Serve, demo: Demo) -> argparse.ArgumentParser:
     audit.add(commands, _add)
     policy.add(commands, _add)
     budget.add(commands, _add)
+    secret.add(commands, _add)
     _add(commands, "migrate", _migrate, "bring the database to this version's schema (serve does it by itself)")
     return parser
 

@@ -15,7 +15,8 @@ from bot.previews.ground import Ground
 from bot.previews.places import Places
 from bot.previews.spending import Spending
 from bot.sources import Revision, Sources
-from bot.store import agents, artifacts, commands, deployments, pulls, scans
+from bot.store import agents, artifacts, commands, deployments, pulls, scans, secrets
+from bot.telemetry import redact
 from runners.base import Artifact, BuildFailed, Failed, Gone, Instance, StartFailed, Target, failures
 from runners.base.logs import FileLog, end_of
 
@@ -238,6 +239,9 @@ class Refresh:
         """The former instance, when it runs exactly what is asked for and answers."""
         if former.artifact != artifact.digest or former.instance is None:
             return None
+        changed = await self._store.read(secrets.changed_at, former.project_id, "preview")
+        if changed >= former.received_at:
+            return None  # it was started with other values
         instance = Instance.from_json(former.instance)
         with contextlib.suppress(Gone):
             if former.state is State.ASLEEP:
@@ -265,7 +269,7 @@ class Refresh:
         told = {
             "reason_code": f"{failure.step}_failed",
             "step": failure.step,
-            "message": str(failure),
+            "message": redact(str(failure)),
             "hint": failure.hint or None,
             "path": failure.path,
             "line": failure.line,

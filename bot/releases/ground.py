@@ -11,6 +11,7 @@ from typing import Any
 
 from bot import errands
 from bot.audit import Entry, Ruling
+from bot.errors import Misconfigured
 from bot.github import GitHub, Repository
 from bot.hosts import environment_label
 from bot.models import Environment, Project, Release, Stage
@@ -21,9 +22,9 @@ from bot.policy.terms import Effective
 from bot.releases.ask import Ask, Outcome, refused
 from bot.releases.verdict import Watch
 from bot.settings import Settings
-from bot.store import Store, artifacts, environments, releases
-from bot.telemetry import redact
-from runners.base import Artifact, Gone, Instance, Launch, Limits, Router, Runner, Target
+from bot.store import Store, artifacts, environments, releases, secrets
+from bot.telemetry import hide, redact
+from runners.base import Artifact, Gone, Instance, Launch, Limits, Router, Runner, StartFailed, Target
 from runners.base.logs import FileLog, end_of
 
 PRODUCTION = "production"
@@ -116,7 +117,12 @@ class Ground:
         limits = Limits(
             memory=self.settings.memory_mb * 1024 * 1024, cpus=self.settings.cpus, seconds=self.settings.start_seconds
         )
-        env = {"SLIPWAY": "1", "SLIPWAY_ENVIRONMENT": name, "SLIPWAY_URL": self.url(project, name)}
+        try:
+            secret = await self.store.read(secrets.values, self.settings.home, project.id, name)
+        except Misconfigured as error:
+            raise StartFailed(str(error), step="start", hint="Tell whoever runs this Slipway.") from error
+        hide(secret.values())
+        env = {**secret, "SLIPWAY": "1", "SLIPWAY_ENVIRONMENT": name, "SLIPWAY_URL": self.url(project, name)}
         return Launch(release.id, artifact, env, limits)
 
     def target(self, release: str, artifact: Artifact, instance: Instance | None) -> Target:
