@@ -14,6 +14,7 @@ from runners.base.box import Box
 from runners.base.folders import Folders
 from runners.process import ProcessRunner
 from runners.process.locked import ProcessBox
+from runners.several import Several
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +30,12 @@ async def choose(
 
     `images`: what Docker uses instead of the official ones, by language ("go") or database ("postgresql").
     Raises Unavailable when the one asked for can't be used."""
+    return Several(await _backend(kind, home, images, certificates))
+
+
+async def _backend(
+    kind: Literal["auto", "docker", "process"], home: Path, images: Mapping[str, str] | None, certificates: Path | None
+) -> Runner:
     folders, ident = Folders(home), home_id(home)
     folders.sweep()
     if kind == "process":

@@ -17,6 +17,7 @@ from bot.store.money import Money
 from bot.telemetry import hide, redact
 from runners.base import Artifact, Instance, Launch, Limits, Router, Runner, StartFailed, Target
 from runners.base.logs import FileLog
+from runners.base.targets import target_of
 
 DRAIN_SECONDS = 10.0  # requests under way on an instance that goes may end; longer ones are cut
 
@@ -79,13 +80,11 @@ class Ground:
 
     def target(self, deployment: str, artifact: Artifact, instance: Instance | None) -> Target:
         """Where the addresses of something live lead."""
-        if instance is not None:
-            return Target("instance", deployment, host=instance.host, port=instance.port)
-        return Target("static", deployment, path=artifact.path or "", fallback=artifact.the_plan().fallback)
+        return target_of(deployment, artifact, instance)
 
     def resting(self, deployment: Deployment, artifact: Artifact | None) -> Target:
         """Where the own address of a replaced commit leads: static files stay, a server wakes when asked for."""
-        if artifact is not None and artifact.the_plan().kind == "static":
+        if artifact is not None and not artifact.the_plan().runs:
             return self.target(deployment.id, artifact, None)
         return Target("instance", deployment.id, asleep=True)
 

@@ -153,7 +153,7 @@ class Refresh:
         instance = await self._inherit(former, artifact) if former else None
         started: Instance | None = None
         async with contextlib.AsyncExitStack() as held:
-            if instance is None and artifact.the_plan().kind != "static":
+            if instance is None and artifact.the_plan().runs:
                 ours = standing.pull if standing else pull
                 denied = await held.enter_async_context(self._places.place(project, deployment, ours.agent_id))
                 if denied is not None:

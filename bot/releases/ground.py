@@ -26,6 +26,7 @@ from bot.store import Store, artifacts, environments, releases, secrets
 from bot.telemetry import hide, redact
 from runners.base import Artifact, Gone, Instance, Launch, Limits, Router, Runner, StartFailed, Target
 from runners.base.logs import FileLog, end_of
+from runners.base.targets import target_of
 
 PRODUCTION = "production"
 WATCHED = ("interval", "fail_after", "min_samples", "window")  # fields of a policy's `health` and of `Watch`
@@ -126,10 +127,7 @@ class Ground:
         return Launch(release.id, artifact, env, limits)
 
     def target(self, release: str, artifact: Artifact, instance: Instance | None) -> Target:
-        if instance is not None:
-            return Target("instance", release, host=instance.host, port=instance.port, robots=True)
-        fallback = artifact.the_plan().fallback
-        return Target("static", release, path=artifact.path or "", fallback=fallback, robots=True)
+        return target_of(release, artifact, instance, robots=True)
 
     async def artifact(self, digest: str | None) -> Artifact | None:
         build = await self.store.read(artifacts.build_of, digest) if digest else None
@@ -139,7 +137,7 @@ class Ground:
         """The instance of a release: the one that is still warm, else a new one; static files need none.
 
         A warm one that does not answer has no row from the switch on, so the sweep stops it.  Raises StartFailed."""
-        if artifact.the_plan().kind == "static":
+        if not artifact.the_plan().runs:
             return None
         if release.instance is not None:
             warm = Instance.from_json(release.instance)

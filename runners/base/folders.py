@@ -80,6 +80,11 @@ def deps_key(source: Source, base: str) -> str:
     return seen.hexdigest()[:32]
 
 
+def is_there(artifact: Artifact) -> bool:
+    """Nobody has removed what it consists of.  Blocks."""
+    return all(Path(path).is_dir() for path in artifact.folders())
+
+
 def artifact_key(source: Source, deps: str | None) -> str:
     """Names what a build makes of this tree, this plan and these dependencies."""
     seen = json.dumps([source.tree_hash, source.plan.digest, deps])
