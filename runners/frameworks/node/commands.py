@@ -126,6 +126,8 @@ DEV = (
     _known("remix react-router", "dev vite:dev"),
     _known("solid-start vinxi waku qwik svelte-kit rw redwood blitz expo", "dev start ssr"),
     _known("vinxi waku blitz", "dev"),
+    _known("elm-app marko-starter tsdx", "start server"),
+    _known("shopify hydrogen mastra nitro nitropack analog rspress motia encore", "dev hydrogen run"),
     _known("start-storybook", bare=True, unless=""),
     _known("storybook sb ladle histoire", "dev serve"),
     _known("nodemon node-dev ts-node-dev tsnd pm2-dev supervisor", bare=True, unless=""),
