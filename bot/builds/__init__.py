@@ -38,7 +38,8 @@ class Builds:
     async def plan(self, tree: Path) -> Plan:
         """What the files say.  Raises BuildFailed with what was looked for."""
         try:
-            return await asyncio.to_thread(lambda: detect(Tree.read(tree)))
+            # Those that isolate run images; the other one has nothing but the machine's own programs.
+            return await asyncio.to_thread(lambda: detect(Tree.read(tree), images=self._runner.isolates))
         except NotDetected as error:
             raise BuildFailed(str(error), step="detect", hint=error.hint, path=error.path, line=error.line) from error
 

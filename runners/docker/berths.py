@@ -144,6 +144,7 @@ class Berths:
                 "build" if command else "instance",
                 image=launch.artifact.image or "",
                 entrypoint=["/bin/sh", "-c", command] if command else None,
+                command=None if command else _words(launch.artifact.the_plan().start),
                 env={**env, **_GROUP},
                 capabilities=IMAGE_CAPABILITIES,
                 limits=_booting(launch.limits),
@@ -268,6 +269,14 @@ def published(ports: Mapping[str, Any] | None) -> int | None:
         for each in bindings or ():
             return int(each["HostPort"])
     return None
+
+
+def _words(start: str | None) -> list[str] | None:
+    """What an image is started with, when the project says something else than the image does."""
+    try:
+        return shlex.split(start) if start else None
+    except ValueError:  # a quote that never ends
+        return ["/bin/sh", "-c", start or ""]
 
 
 def _script(plan: Plan, env: Mapping[str, str], command: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import threading
 from collections.abc import Iterator
 from typing import IO, Any
@@ -73,6 +74,7 @@ class DockerfileBuild:
             "rm": "1",
             "forcerm": "1",
         }
+        params |= _told(self._source.plan.build or "")
         address = f"{client.base_url}/v{client.api_version}/build"
         headers = {"Content-Type": "application/x-tar"}
         response = client.post(address, params=params, data=context, headers=headers, stream=True, timeout=None)
@@ -113,3 +115,12 @@ class DockerfileBuild:
             self._stream.close()
         except (OSError, ValueError, AttributeError):  # it ended by itself at the same time
             return
+
+
+def _told(flags: str) -> dict[str, str]:
+    """The stage and the arguments that a plan names, as `docker build` would be told; other flags are none of ours."""
+    words = [word.partition("=") for word in shlex.split(flags)]
+    args = [value.partition("=") for flag, _, value in words if flag == "--build-arg"]
+    stages = [value for flag, _, value in words if flag == "--target"]
+    told = {"buildargs": json.dumps({name: value for name, _, value in args})} if args else {}
+    return told | ({"target": stages[-1]} if stages else {})

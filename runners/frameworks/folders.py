@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from runners.base import Plan
 from runners.frameworks import static
 from runners.frameworks.manifest import NotDetected
+from runners.frameworks.mounts import FRONT
 from runners.frameworks.tree import ASIDE, Tree, words
 
 Detector = Callable[[Tree], Plan | None]
 
 MAX_FOLDERS = 40  # looked into on each level
 
-FRONT = words("frontend front client web webapp www ui app site dashboard")
 BACK = words("backend back server api service services app src")
 
 
