@@ -127,7 +127,11 @@ ROWS: tuple[Row, ...] = (
     _asgi("connexion", *(f"connexion.{name}" for name in ("App", "AsyncApp", "FlaskApp"))),
     _wsgi("falcon", "falcon.App", "falcon.API"),
     _asgi("falcon", "falcon.asgi.App"),
-    _wsgi("bottle", "bottle.Bottle", "bottle.default_app", port=8080),
+    dataclasses.replace(  # its own bin/bottle.py hides the module from programs that are started in bin
+        _wsgi("bottle", "bottle.Bottle", "bottle.default_app", port=8080),
+        start=f"python -m {GUNICORN}",
+        factory=f"python -m {GUNICORN}".replace("{target}", "{call}"),
+    ),
     Row(
         name="aiohttp",
         package="aiohttp",
