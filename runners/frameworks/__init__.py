@@ -10,7 +10,19 @@ import dataclasses
 from collections.abc import Callable
 
 from runners.base import Plan
-from runners.frameworks import compose, docker, folders, languages, migrations, mounts, node, procfile, python, static
+from runners.frameworks import (
+    compose,
+    docker,
+    folders,
+    languages,
+    migrations,
+    mounts,
+    needs,
+    node,
+    procfile,
+    python,
+    static,
+)
 from runners.frameworks.manifest import PROCFILE, NotDetected
 from runners.frameworks.tree import Tree
 
@@ -59,5 +71,5 @@ def detect(tree: Tree, *, images: bool = True) -> Plan:
         page = static.refused(tree)
         told = f" {page} is a template that a server fills in: it can't be served as a page." if page else ""
         raise NotDetected(f"{LOOKED_FOR}{told} {PROCFILE}")
-    plan = docker.forwarded(tree, mounts.placed(tree, plan))
+    plan = needs.told(tree, docker.forwarded(tree, mounts.placed(tree, plan)))
     return dataclasses.replace(procfile.released(tree, plan), migrations=migrations.found(tree))
