@@ -11,6 +11,7 @@ import pytest
 
 from runners.base import Runner
 from runners.base.folders import Folders
+from runners.several import Several
 from tests.conftest import base_images
 from tests.runners.apps import Yard
 from tests.runners.contract import Building, Running, RunningACommand, Starting
@@ -37,15 +38,19 @@ def docker_runner(folders: Folders, home_id: str) -> Runner:
     )
 
 
+def several_runner(folders: Folders, home_id: str) -> Runner:
+    return Several(process_runner(folders, home_id))
+
+
 def _certificates() -> Path | None:
     told = os.environ.get("SSL_CERT_FILE")
     return Path(told) if told and Path(told).is_file() else None
 
 
-@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(params=["process", "several", pytest.param("docker", marks=pytest.mark.docker)])
 async def new_runner(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[NewRunner]:
     """Makes runners of one backend on one home; what they left running is stopped at the end."""
-    make = {"process": process_runner, "docker": docker_runner}[request.param]
+    make = {"process": process_runner, "several": several_runner, "docker": docker_runner}[request.param]
     made: dict[Runner, str] = {}
 
     async def another(home_id: str) -> Runner:
