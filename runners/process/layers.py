@@ -27,6 +27,7 @@ from runners.base.folders import (
     making,
     remove,
 )
+from runners.base.kept import AGAIN, Kept
 from runners.isolation import to_end
 from runners.process.steps import Box, StepFailed, explain, run, step
 from runners.process.toolchain import Toolchain, Tools
@@ -105,15 +106,32 @@ class Layers:
         final = self._folders.artifact(source.scope, artifact_key(source, layer.name if layer else None))
         async with self._alone(final, log):
             if not final.exists():
-                async with _making(final) as part:
-                    await self._build(source, layer, part, limits, log)
+                await self._made(source, layer, final, limits, log)
         return final / "files"
 
-    async def _build(self, source: Source, layer: Path | None, part: Path, limits: Limits, log: Log) -> None:
+    async def _made(self, source: Source, layer: Path | None, final: Path, limits: Limits, log: Log) -> None:
+        """Build, and once more from nothing when it fails with what an earlier build kept."""
+        kept = Kept(self._folders, source)
+        try:
+            async with _making(final) as part:
+                await self._build(source, layer, part, kept, limits, log)
+        except BuildFailed as failed:
+            if not kept.spoiled(failed):
+                raise
+            log.write(AGAIN)
+            async with _making(final) as part:
+                await self._build(source, layer, part, kept, limits, log)
+
+    async def _build(
+        self, source: Source, layer: Path | None, part: Path, kept: Kept, limits: Limits, log: Log
+    ) -> None:
         plan, work = source.plan, part / "work"
         venv = layer / "venv" if layer and plan.language == "python" else None
+        places = {name: work / plan.root / name for name in kept.names}
         await to_end(asyncio.to_thread(_lay_work, source, layer, work))
+        await to_end(asyncio.to_thread(kept.give, places, work))
         await step("build", plan.build or "", self._box(source, part, work, plan.root, venv, limits), log)
+        await to_end(asyncio.to_thread(kept.take, places, work, log))
         await to_end(asyncio.to_thread(_keep, plan, work, part, layer is not None))
 
     def _box(self, source: Source, part: Path, top: Path, cwd: str, venv: Path | None, limits: Limits) -> Box:

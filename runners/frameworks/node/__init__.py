@@ -12,7 +12,7 @@ from runners.frameworks.manifest import json_fault
 from runners.frameworks.node import install, shapes, start, workspaces
 from runners.frameworks.node.commands import is_dev
 from runners.frameworks.node.package import Package
-from runners.frameworks.node.rows import BOTS, BUILDS, ROWS, Row
+from runners.frameworks.node.rows import BOTS, BUILDS, CACHES, ROWS, Row
 from runners.frameworks.node.shapes import Shape
 from runners.frameworks.tree import Tree
 
@@ -228,7 +228,8 @@ def _built(package: Package, plan: Plan, row: Row | None, shape: Shape | None) -
         " && ".join(package.scripts.values())
     ):
         line = f"npx prisma generate && {line}"
-    return _because(dataclasses.replace(plan, build=line), "build", evidence)
+    caches = (*CACHES, *(row.caches if row else ()))
+    return _because(dataclasses.replace(plan, build=line, caches=caches), "build", evidence)
 
 
 def _line(package: Package, name: str, text: str) -> str:

@@ -13,6 +13,7 @@ from runners.frameworks.node.shapes import Shape
 
 BUILDS = ("build", "heroku-postbuild", "build:prod", "build:production")
 
+CACHES = ("node_modules/.cache",)  # where tools agree to keep what makes the next build faster
 DOCUMENTS = ("docs:build", "build:docs", "docs-build", *BUILDS)
 
 
@@ -30,6 +31,7 @@ class Row:
     own: str = ""  # a start script with this pattern is the framework's own: ours replaces it
     port: int = 3000
     scripts: tuple[str, ...] = BUILDS  # that build it; the first that is there
+    caches: tuple[str, ...] = ()  # that its build fills, beside CACHES
 
     def formed(self, package: Package) -> Shape | None:
         return self.shape if isinstance(self.shape, Shape) else self.shape(package)
@@ -45,7 +47,7 @@ def _server(name: str, *packages: str, port: int = 3000) -> Row:
 
 ROWS: tuple[Row, ...] = (
     Row(name="next", packages=("next",), shape=shapes.next_, build="next build",
-        own=r"\b(next|blitz)\s+start\b|\.next/standalone"),
+        own=r"\b(next|blitz)\s+start\b|\.next/standalone", caches=(".next/cache",)),
     Row(name="nuxt", packages=("nuxt", "nuxt3", "nuxt-edge"), shape=shapes.nuxt, build="nuxt build",
         own=r"\bnu(xt|xi)\s+(start|preview)\b|\.output/server/index"),
     Row(name="react-router", packages=("@react-router/dev",), shape=shapes.react_router, build="react-router build",
@@ -61,19 +63,20 @@ ROWS: tuple[Row, ...] = (
     Row(name="solidstart", packages=("@solidjs/start",), shape=shapes.nitro, build="vinxi build",
         own=r"\bvinxi\s+start\b|\.output/server/index"),
     Row(name="astro", packages=("astro",), shape=shapes.astro, build="astro build", own=r"server/entry\.mjs",
-        port=4321),
+        port=4321, caches=("node_modules/.astro",)),
     Row(name="qwik", packages=("@builder.io/qwik-city", "@qwik.dev/router"), shape=shapes.qwik, port=5173),
     Row(name="waku", packages=("waku",), shape=Shape(start="waku start --host $HOST --port $PORT"), build="waku build",
         own=r"\bwaku\s+start\b"),
     Row(name="angular", packages=("@angular/core", "@angular/cli"), shape=shapes.angular, build="ng build",
-        own=r"dist/[\w./-]*server", port=4200),
+        own=r"dist/[\w./-]*server", port=4200, caches=(".angular/cache",)),
     _site("docusaurus", "@docusaurus/core", "docusaurus", out="build", build="docusaurus build"),
     _site("gatsby", "gatsby", out="public", build="gatsby build", port=8000),
     Row(name="vitepress", packages=("vitepress",), shape=shapes.vitepress, build="vitepress build docs", port=5173,
         scripts=DOCUMENTS),
     Row(name="vuepress", packages=("vuepress", "@vuepress/cli"), shape=shapes.vuepress, build="vuepress build docs",
         port=8080, scripts=DOCUMENTS),
-    Row(name="eleventy", packages=("@11ty/eleventy",), shape=shapes.eleventy, build="eleventy", port=8080),
+    Row(name="eleventy", packages=("@11ty/eleventy",), shape=shapes.eleventy, build="eleventy", port=8080,
+        caches=(".cache",)),
     _site("gridsome", "gridsome", out="dist", build="gridsome build", port=8080),
     _site("hexo", "hexo", out="public", build="hexo generate", port=4000),
     _site("slidev", "@slidev/cli", out="dist", build="slidev build", spa=True, port=3030),
@@ -98,12 +101,13 @@ ROWS: tuple[Row, ...] = (
         build="node ace build", own=r"bin/(server|console)|\bace\b", port=3333),
     Row(name="strapi", packages=("@strapi/strapi",), shape=Shape(start="strapi start"), build="strapi build",
         own=r"\bstrapi\s+start\b", port=1337),
-    Row(name="vite", packages=("vite", "rolldown-vite"), shape=shapes.vite, build="vite build", port=5173),
+    Row(name="vite", packages=("vite", "rolldown-vite"), shape=shapes.vite, build="vite build", port=5173,
+        caches=("node_modules/.vite",)),
     Row(name="storybook", packages=("storybook", "@storybook/react", "@storybook/vue3", "@storybook/html"),
         shape=shapes.storybook, build="storybook build", port=6006,
         scripts=("build-storybook", "build:storybook", "storybook:build", "storybook-build")),
     Row(name="parcel", packages=("parcel", "parcel-bundler"), shape=shapes.parcel,
-        build="parcel build index.html --public-url /", port=1234),
+        build="parcel build index.html --public-url /", port=1234, caches=(".parcel-cache",)),
     Row(name="rsbuild", packages=("@rsbuild/core",), shape=shapes.rsbuild, build="rsbuild build"),
     _site("metalsmith", "metalsmith", out="build", build=None),
     _server("express", "express"),
