@@ -58,9 +58,10 @@ def _with_page(strong: list[Plan]) -> Plan | None:
 
 
 def _chosen(found: list[Plan]) -> list[Plan]:
-    """What is built or started; beside a lone server also the pages of a front end's folder."""
+    """What is built or started; beside servers alone also the pages of a front end's folder."""
     strong = [plan for plan in found if _strong(plan)]
-    if len(strong) == 1 and strong[0].kind == "server":
+    alone = len(strong) == 1 or not any(_name(plan.root) in FRONT for plan in strong)
+    if strong and alone and all(plan.kind == "server" for plan in strong):
         strong += [plan for plan in found if plan.language == "static" and _name(plan.root) in FRONT]
     return strong
 
