@@ -107,7 +107,8 @@ class Berths:
                 berth,
                 kind,
                 image=shape.image,
-                command=["/bin/sh", "-c", _WAIT if direct else _LOOK],
+                entrypoint=["/bin/sh"],  # images of tools have their own
+                command=["-c", _WAIT if direct else _LOOK],
                 env=_GROUP,
                 mounts=mounts,
                 folder=APP,

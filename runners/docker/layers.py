@@ -25,6 +25,7 @@ from runners.base import Artifact, BuildFailed, Limits, Log, Plan, Source
 from runners.base.failures import locate, second_try
 from runners.base.folders import Folders, artifact_key, copy_tree, deps_key, directory, lay_manifests, making, remove
 from runners.base.kept import AGAIN, Kept
+from runners.base.tools import in_tree
 from runners.docker.box import Box
 from runners.docker.engine import Engine
 from runners.docker.flights import Flights
@@ -60,8 +61,8 @@ class Layers:
     async def make(self, source: Source, image: str, limits: Limits, log: Log) -> Artifact:
         """The artifact of a plan that runs from, or serves, a directory.  Raises BuildFailed."""
         plan = source.plan
-        deps = await self._dependencies(source, image, limits, log) if plan.install else None
-        if plan.build or (deps and _is_workspace(plan)):
+        deps = await self._dependencies(source, image, limits, log) if plan.install and not in_tree(plan) else None
+        if plan.build or in_tree(plan) or (deps and _is_workspace(plan)):
             files = await self._built(source, image, deps, limits, log)
         else:
             files = _output(source.path, plan) if plan.kind == "static" else source.path
@@ -118,7 +119,9 @@ class Layers:
             (app / NODE_MODULES).mkdir(exist_ok=True)
 
     async def _built(self, source: Source, image: str, deps: Path | None, limits: Limits, log: Log) -> Path:
-        final = self._folders.artifact(source.scope, artifact_key(source, deps.name if deps else None))
+        final = self._folders.artifact(
+            source.scope, artifact_key(source, deps.name if deps else image if in_tree(source.plan) else None)
+        )
 
         async def build(log: Log) -> None:
             kept = Kept(self._folders, source)
@@ -151,6 +154,8 @@ class Layers:
         if await to_end(self._engine.thread(kept.give, places, part)) and (part / MODULES).exists():
             await self._engine.give(part / MODULES)
         await self._engine.give(work)
+        if in_tree(plan):
+            await self._run(_Step("install", image, source, mounts, APP, plan.root, limits), in_tree(plan), log)
         if plan.build:
             await self._run(_Step("build", image, source, mounts, APP, plan.root, limits), [plan.build], log)
             await to_end(self._engine.thread(kept.take, places, part, log))
@@ -191,7 +196,8 @@ class Layers:
             kind="build",
             deployment=name,
             image=step.image,
-            command=["/bin/sh", "-c", _script(plan, step, lines)],
+            entrypoint=["/bin/sh"],  # images of tools have their own
+            command=["-c", _script(plan, step, lines)],
             env=building(plan, posixpath.join(step.top, step.cwd), self._certificates),
             mounts=step.mounts,
             folder=posixpath.normpath(posixpath.join(step.top, step.cwd)),
