@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from runners.base import BuildFailed, Limits, Log, Source, Unavailable
-from runners.base.folders import read_inside
+from runners.base.folders import artifact_key, read_inside
 from runners.docker.box import PERIOD
 from runners.docker.engine import Engine
 from runners.isolation import to_end
@@ -61,7 +61,7 @@ class DockerfileBuild:
         from docker.types import CancellableStream
 
         client = self._engine.connect()
-        tag = f"{self._engine.prefix.lower()}/{self._source.tree_hash[:12]}"
+        tag = f"{self._engine.prefix.lower()}/{artifact_key(self._source, None)[:12]}"
         params = {
             "dockerfile": self._dockerfile,
             "labels": json.dumps(self._labels),
