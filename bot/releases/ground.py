@@ -111,7 +111,7 @@ class Ground:
 
     async def launch(self, project: Project, release: Release, artifact: Artifact) -> Launch:
         """Nothing of a preview's environment: it must not know that it was one."""
-        name = release.environment
+        name, artifact = release.environment, alone(artifact)
         path = await self.health_path(project, name)
         if path is not None:
             artifact = dataclasses.replace(artifact, plan={**artifact.plan, "health": path})
@@ -253,3 +253,9 @@ NO_WORDS = {
     "frozen": "The environment was frozen meanwhile.",
     "revoked": "It was revoked: it must not run again.",
 }
+
+
+def alone(artifact: Artifact) -> Artifact:
+    """Without databases that would go with it: rows outlive a release, whose values say where they are."""
+    plan = {**artifact.plan, "backing": (), "prepare": None}
+    return dataclasses.replace(artifact, plan=plan, parts=tuple(map(alone, artifact.parts)))
