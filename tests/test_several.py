@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.house import House, house
+from tests.shipping import approved, promote, rollback
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +32,10 @@ FILES = {
 async def home(tmp_path: Path) -> AsyncIterator[House]:
     async with house(tmp_path) as one:
         await one.github.create_repository("acme", "both", {"README.md": "# Two services"})
-        one.github.grant("acme/both", "ann", "write")
+        for who in ("ann", "bob"):
+            one.github.grant("acme/both", who, "write")
+        one.github.user("mia")
+        one.github.grant("acme/both", "mia", "maintain")
         one.repo = "acme/both"
         yield one
 
@@ -91,3 +95,20 @@ async def test_a_back_end_that_fails_fails_the_preview_and_is_named(home: House)
 
     await home.says(number, "backend: ", "no database")
     assert "the page" in (await home.visit(home.host(number))).text  # the former one goes on
+
+
+async def test_what_people_saw_of_both_ships_and_goes_back(home: House) -> None:
+    main = "main--both--acme.localhost"
+    one = await home.propose(FILES)
+    await approved(home, one)
+    assert (await promote(home, one)).done
+    two = await home.propose({**FILES, "backend/app.py": SERVER.replace("one", "two")}, branch="next")
+    await approved(home, two)
+
+    assert (await promote(home, two)).done
+    assert "the page" in (await home.visit(main)).text
+    assert (await home.visit(main, "/api/x")).text == "two: /x"
+
+    assert (await rollback(home, two)).done
+    assert (await home.visit(main, "/api/x")).text == "one: /x"
+    assert (await home.visit(main, "/")).headers.get("X-Robots-Tag") is None
