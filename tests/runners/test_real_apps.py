@@ -115,7 +115,7 @@ class Slip:
             instance = await self.start(artifact)
             target = Target("instance", "d1", host=instance.host, port=instance.port)
         await self.stage.proxy.point(HOST, target)
-        status, text = await self.stage.get("/")
+        status, text = await self.stage.get("/", headers={"Accept-Encoding": "identity"})
         assert status == 200
         return text
 

@@ -223,7 +223,7 @@ def _built(package: Package, plan: Plan, row: Row | None, shape: Shape | None) -
     else:
         return plan
     if shape and shape.env:
-        line = f"export {shape.env}; {line}"
+        line = f"export {shape.env}; {shape.before}{line}"
     if package.has("@prisma/client") and "prisma generate" not in package.spelled(
         " && ".join(package.scripts.values())
     ):

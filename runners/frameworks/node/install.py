@@ -156,7 +156,17 @@ def _lines(package: Package, found: Manager, tools: tuple[str, ...]) -> Iterator
         hooked = any(_HOOKS.search(text) for text in package.scripts.values())
         yield f"{'export HUSKY=0 LEFTHOOK=0; ' if hooked else ''}{line(package, found)}"
     if tools:
-        yield f"npm install --no-audit --no-fund --prefix {TOOLS} {' '.join(tools)}"
+        yield f"npm install --no-audit --no-fund --prefix {TOOLS} {' '.join(tools)}" + "".join(map(_linked, tools))
+
+
+def _linked(tool: str) -> str:
+    """What the project's own configuration looks for must stand among its own packages; what that needs is there."""
+    if not tool.startswith("@"):
+        return ""
+    name = tool.rpartition("@")[0] if tool.count("@") > 1 else tool
+    scope = name.partition("/")[0]
+    link = f"ln -sfn ../.slipway/node_modules/{name} node_modules/{name}"
+    return f" --legacy-peer-deps && mkdir -p node_modules/{scope} && {link}"
 
 
 def needs_tree(package: Package) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from runners.frameworks.tree import Tree, forgiven
 
-_JSON5 = re.compile(r"\"(?:\\.|[^\"\\])*\"|'((?:\\.|[^'\\])*)'|(?<![\w$])([A-Za-z_$][\w$]*)(?=\s*:)")
+_JSON5 = re.compile(r"\"(?:\\.|[^\"\\])*+\"?|'((?:\\.|[^'\\])*+)'?|(?<![\w$])([A-Za-z_$][\w$]*)(?=\s*:)")
 
 MAX_SCRIPT = 4000  # characters; a longer one is no command line
 

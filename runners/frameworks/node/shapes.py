@@ -21,6 +21,7 @@ class Shape:
     fallback: bool = False
     why: str = ""
     env: str = ""  # set in front of the build line
+    before: str = ""  # set in front of that
     build_args: str = ""  # added to the build line
     tools: tuple[str, ...] = ()  # programs that are added to start it
     variables: tuple[tuple[str, str], ...] = ()  # that the running program sees
@@ -88,8 +89,8 @@ def remix(package: Package) -> Shape:
     return Shape(start=f"remix-serve ./build/{'server/index.js' if new else 'index.js'}")
 
 
-# adapter-node believes what the router says of the address, so that forms pass its check of where they come from
-_SEEN = (("PROTOCOL_HEADER", "x-forwarded-proto"), ("HOST_HEADER", "x-forwarded-host"))
+# adapter-node takes every address for https unless told where to look, and then refuses forms as another site's
+_SEEN = (("PROTOCOL_HEADER", "x-forwarded-proto"),)
 
 
 def sveltekit(package: Package) -> Shape:
@@ -101,9 +102,16 @@ def sveltekit(package: Package) -> Shape:
     if package.has("@sveltejs/adapter-node"):
         out = folder(config, "out")
         return Shape(start=f"node {out or 'build'}", why="it uses adapter-node", variables=_SEEN)
-    # adapter-auto installs adapter-node by itself when it believes to be in a buildpack
-    why = "adapter-auto is made to choose adapter-node"
-    return Shape(start="node build", env="GCP_BUILDPACKS=true", why=why, variables=_SEEN)
+    # adapter-auto takes adapter-node when it believes to be in a buildpack and finds it; else it tries to install it
+    named = re.search(r"@sveltejs/adapter-(?:vercel|netlify|cloudflare)\b", config)
+    swap = f"sed -i.bak 's#{named.group(0)}#@sveltejs/adapter-node#' svelte.config.*s && " if named else ""
+    new = (
+        "@sveltejs/adapter-node@5"
+        if re.match(r"\D*[2-9]", package.deps["@sveltejs/kit"])
+        else "@sveltejs/adapter-node@1"
+    )
+    why = f"{named.group(0) if named else 'adapter-auto'} gives way to adapter-node"
+    return Shape(start="node build", env="GCP_BUILDPACKS=true", before=swap, why=why, tools=(new,), variables=_SEEN)
 
 
 def astro(package: Package) -> Shape:

@@ -40,9 +40,9 @@ _FETCHES = re.compile(r"\bnew\s+(?:Hono|H3|Elysia|OpenAPIHono|AutoRouter|Itty)\b
 _LISTENERS = re.compile(r"\bnew\s+Koa\b|\b(?:express|[fF]astify|polka|restana|App)\(")
 _PORTS = (
     re.compile(
-        r"PORT['\"\]]*\s*(?:,\s*(?:10|['\"]))?\s*\)*\s*(?:\|\||\?\?|\?[^:\n]{1,60}:|,)\s*\(?\s*['\"]?(\d{2,5})\b"
+        r"PORT['\"\]]{0,3}\s{0,9}(?:,\s{0,9}(?:10|['\"]))?\s{0,9}\){0,3}\s{0,9}(?:\|\||\?\?|\?[^:\n]{1,60}:|,)\s{0,9}\(?\s{0,9}['\"]?(\d{2,5})\b"
     ),
-    re.compile(r"\blisten\(\s*\{?\s*(?:port\s*:\s*)?(\d{2,5})\b"),
+    re.compile(r"\blisten\(\s{0,20}\{?\s{0,20}(?:port\s{0,9}:\s{0,9})?(\d{2,5})\b"),
     re.compile(r"\bport\s*[=:]\s*['\"]?(\d{2,5})\b", re.IGNORECASE),
 )
 _SETTINGS = ("server", "app", "config", "config/index", "env")
