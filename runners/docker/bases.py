@@ -27,6 +27,7 @@ _OFFICIAL: Mapping[str, tuple[str, str]] = {
     "mdbook": ("peaceiris/mdbook:{}", "latest"),
     "gleam": ("ghcr.io/gleam-lang/gleam:v{}-erlang-alpine", "1.6.3"),
     "dart": ("dart:{}", "stable"),
+    "flutter": ("ghcr.io/cirruslabs/flutter:{}", "stable"),
     "swift": ("swift:{}", "6.0"),
     "crystal": ("crystallang/crystal:{}", "latest"),
     "scala": ("sbtscala/scala-sbt:{}", "eclipse-temurin-21.0.5_11_1.10.5_3.5.2"),
@@ -63,6 +64,6 @@ def _keys(plan: Plan) -> list[str]:
     """What the image may be listed under, the closest first."""
     if plan.language == "java":
         return [*([plan.package_manager] if plan.package_manager else []), "java"]
-    if plan.language == "static" and plan.build and plan.framework:
+    if plan.framework == "flutter" or (plan.language == "static" and plan.build and plan.framework):
         return [plan.framework]
     return ["python" if plan.language in _WITHOUT_OWN else plan.language]

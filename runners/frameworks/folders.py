@@ -68,7 +68,7 @@ def _chosen(found: list[Plan]) -> list[Plan]:
 
 def _strong(plan: Plan) -> bool:
     """It is built or started, not only served as it lies there."""
-    return plan.kind in ("server", "static") and plan.language != "static"
+    return plan.kind in ("server", "static") and (plan.language != "static" or plan.build is not None)
 
 
 def _found(tree: Tree, one: Detector) -> Iterator[Plan]:

@@ -40,7 +40,7 @@ _PROGRAMS: Mapping[str, str] = {
     "haskell": "stack",
     "zig": "zig",
 }
-_TOOLS = frozenset({"composer", "bundle", "mvn", "gradle", "hugo", "zola", "mdbook", "npm", "gem", "javac"})
+_TOOLS = frozenset({"composer", "bundle", "mvn", "gradle", "hugo", "zola", "mdbook", "npm", "gem", "javac", "flutter"})
 _TRUST = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
 _VERSION = re.compile(r"[\d.,<>=!~*^ ]+")
 

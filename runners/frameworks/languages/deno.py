@@ -17,7 +17,7 @@ _NAMES = ("main", "server", "app", "index", "mod", "src/main", "src/server", "sr
 _FILES = tuple(f"{name}.{ending}" for name in _NAMES for ending in ("ts", "tsx", "js", "mjs"))
 _IS_DENO = re.compile(r"\bDeno\.|https://deno\.land/|[\"']jsr:")
 _SERVES = re.compile(r"Deno\.(?:serve|listen)|\bserve\(|\.listen\(|createServer")
-_EXPORTS = re.compile(r"export\s+default\s+(?:\{[^}]*\bfetch\b|app\b)")
+_EXPORTS = re.compile(r"export\s+default\s+(?:\{[^}]{0,500}\bfetch\b|app\b)")
 _DEVELOPS = re.compile(r"--watch|\bdev\.ts\b|\bvite\b(?! build)|\bdeno task dev\b")
 _FILE = re.compile(r"(?<!\S)(?:\./)?([\w./-]+\.[cm]?[jt]sx?)(?!\S)")
 

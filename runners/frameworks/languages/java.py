@@ -12,8 +12,8 @@ FRAMEWORKS = (
     ("quarkus", "quarkus"),
     ("micronaut", "micronaut"),
     ("ktor", "ktor"),
-    ("spring-boot", "spring"),
-    ("springframework.boot", "spring"),
+    ("spring-boot", "spring-boot"),
+    ("springframework.boot", "spring-boot"),
     ("javalin", "javalin"),
     ("vertx", "vertx"),
     ("helidon", "helidon"),
@@ -23,12 +23,12 @@ FRAMEWORKS = (
 _MANIFESTS = ("pom.xml", "build.gradle", "build.gradle.kts")
 _SERVERS = re.compile(r"jetty|tomcat|undertow|netty|grizzly|servlet|webapp-runner|http4k", re.IGNORECASE)
 _SERVES = re.compile(r"HttpServer|ServerSocket|embeddedServer")
-_MAIN = re.compile(r"static\s+void\s+main\s*\(|^\s*fun\s+main\s*\(", re.MULTILINE)
-_PACKAGE = re.compile(r"^\s*package\s+([\w.]+)\s*;", re.MULTILINE)
+_MAIN = re.compile(r"static\s+void\s+main\s*\(|^[ \t]*fun\s+main\s*\(", re.MULTILINE)
+_PACKAGE = re.compile(r"^[ \t]*package\s+([\w.]+)\s*;", re.MULTILINE)
 _VERSIONS = (
     re.compile(r"<(?:java\.version|maven\.compiler\.release|maven\.compiler\.source|release)>\s*(?:1\.)?(\d+)"),
     re.compile(r"JavaLanguageVersion\.of\(\s*(\d+)|jvmToolchain\(\s*(\d+)"),
-    re.compile(r"sourceCompatibility\s*=?\s*['\"]?(?:JavaVersion\.VERSION_)?(?:1[._])?(\d+)"),
+    re.compile(r"sourceCompatibility\s{0,20}=?\s{0,20}['\"]?(?:JavaVersion\.VERSION_)?(?:1[._])?(\d+)"),
 )
 _DEEP = 10  # folders: src/main/java/com/example/...
 
@@ -87,7 +87,7 @@ def _maven(tree: Tree) -> str:
 
 def _gradle(tree: Tree, framework: str | None) -> str:
     wrapped = tree.has("gradlew") and tree.has("gradle/wrapper/gradle-wrapper.properties")
-    task = {"spring": "bootJar", "ktor": "buildFatJar"}.get(framework or "", "build -x test")
+    task = {"spring-boot": "bootJar", "ktor": "buildFatJar"}.get(framework or "", "build -x test")
     return f"{'sh ./gradlew' if wrapped else 'gradle'} --no-daemon {task}"
 
 
@@ -99,7 +99,7 @@ def _start(framework: str | None, place: str, maven: bool) -> str:
     jars = f"{folder}/*.jar {folder}/*.war" if maven else f"{folder}/libs/*.jar {folder}/libs/*.war"
     # The one with everything in it is the largest; what it was made from lies beside it.
     jar = f'"$(ls -S {jars} 2>/dev/null | grep -v -e -plain -e -sources -e -javadoc -e original- | head -n 1)"'
-    if framework == "spring":
+    if framework == "spring-boot":
         return f"SERVER_ADDRESS=$HOST SERVER_PORT=$PORT java -jar {jar}"
     if framework == "micronaut":
         return f"MICRONAUT_SERVER_HOST=$HOST MICRONAUT_SERVER_PORT=$PORT java -jar {jar}"

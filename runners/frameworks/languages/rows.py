@@ -124,7 +124,27 @@ ROWS: tuple[Row, ...] = (
 
 
 def detect(tree: Tree) -> Plan | None:
+    if tree.has("pubspec.yaml") and "flutter:" in tree.text("pubspec.yaml"):
+        return _flutter(tree)
     return next((_plan(tree, row, marker) for row in ROWS if (marker := tree.first(*row.markers))), None)
+
+
+def _flutter(tree: Tree) -> Plan:
+    """An app for many screens: what it shows in a browser."""
+    return Plan(
+        language="dart",
+        kind="static",
+        framework="flutter",
+        package_manager="pub",
+        entry=tree.first("lib/main.dart"),
+        static_dir="build/web",
+        fallback=True,
+        version=clues.version_tool(tree, "flutter"),
+        manifests=tuple(name for name in ("pubspec.yaml", "pubspec.lock") if tree.has(name)),
+        install=("flutter pub get",),
+        build="flutter build web --release",
+        why={"language": "pubspec.yaml is there", "framework": "pubspec.yaml names flutter"},
+    )
 
 
 def _plan(tree: Tree, row: Row, marker: str) -> Plan:

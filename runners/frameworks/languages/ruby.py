@@ -10,8 +10,8 @@ from runners.frameworks.tree import Tree
 
 FRAMEWORKS = (("rails", "rails"), ("hanami", "hanami"), ("sinatra", "sinatra"), ("roda", "roda"), ("grape", "grape"))
 _PORTS = {"rails": 3000, "hanami": 2300, "sinatra": 4567}
-_GEM = re.compile(r"""^\s*gem\s*\(?\s*["']([\w.-]+)["']""", re.MULTILINE)
-_VERSION = re.compile(r"""^\s*ruby\s*\(?\s*["'](?:[~>=^ ]*)(\d+(?:\.\d+){0,2})""", re.MULTILINE)
+_GEM = re.compile(r"""^[ \t]*gem[ \t]{0,20}\(?[ \t]{0,20}["']([\w.-]+)["']""", re.MULTILINE)
+_VERSION = re.compile(r"""^[ \t]*ruby[ \t]{0,20}\(?[ \t]{0,20}["'](?:[~>=^ ]*)(\d+(?:\.\d+){0,2})""", re.MULTILINE)
 _LOCKED = re.compile(r"^RUBY VERSION\s+ruby (\d+\.\d+\.\d+)", re.MULTILINE)
 _SERVES = re.compile(r"WEBrick|TCPServer|Sinatra|Rack::Handler|Rackup::Handler|Roda|Puma::Server")
 _SCRIPTS = ("app.rb", "main.rb", "server.rb", "web.rb", "index.rb", "config/app.rb", "lib/app.rb", "src/main.rb")

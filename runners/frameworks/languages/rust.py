@@ -60,6 +60,7 @@ def detect(tree: Tree) -> Plan | None:
         version=_version(tree),
         manifests=tuple(name for name in ("Cargo.toml", "Cargo.lock") if tree.has(name)),
         build=f"cargo build --release{which}",
+        caches=("target",),
         start=f"{told}./target/release/{program.name}",
         why=why,
     )

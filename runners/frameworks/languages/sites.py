@@ -15,7 +15,7 @@ _HUGO = ("hugo.toml", "hugo.yaml", "hugo.yml", "hugo.json", "config/_default/hug
 _OLD_HUGO = ("config.toml", "config.yaml", "config.yml", "config.json")
 _HUGO_FOLDERS = frozenset({"content", "archetypes", "layouts", "themes"})
 _OUTPUT = re.compile(
-    r"""^\s*["']?(?:publishDir|output_dir|site_dir|destination|build-dir)["']?\s*[:=]\s*["']?([\w./-]+)""", re.M
+    r"""^[ \t]*["']?(?:publishDir|output_dir|site_dir|destination|build-dir)["']?\s*[:=]\s*["']?([\w./-]+)""", re.M
 )
 _HUGO_VERSION = re.compile(r"""HUGO_VERSION["']?\s*[:=]\s*["']?(\d+(?:\.\d+){1,2})""")
 _GEMS = "GEM_HOME=$PWD/vendor/gems"
@@ -82,7 +82,7 @@ def _jekyll(tree: Tree) -> Plan | None:
 
 
 def _middleman(tree: Tree) -> Plan | None:
-    if not re.search(r"""["']middleman["']""", tree.text("Gemfile")) or not tree.has("config.rb"):
+    if not re.search(r"""["']middleman["']""", tree.text("Gemfile")) or "source" not in tree.folders:
         return None
     plan = _site("middleman", "ruby", "Gemfile", "build", "bundle exec middleman build", version=ruby.version(tree))
     return _bundled(tree, plan)
