@@ -48,7 +48,7 @@ def left(home: House) -> list[str]:
 async def test_both_are_live_at_one_address_and_go_together(home: House) -> None:
     number = await home.propose(FILES)
     await home.shows(home.host(number), "the page")
-    await home.says(number, "is live")
+    assert "static at /, " in await home.says(number, "is live", "python at /api")
 
     assert (await home.visit(home.host(number), "/api/todos?x=1")).text == "one: /todos?x=1"
     assert (await home.visit(home.host(number), "/apitodos")).status_code == 404

@@ -94,7 +94,7 @@ def _detect(args: argparse.Namespace) -> int:
         print(json.dumps(raw, indent=2))
         return 0
     if plan.parts:
-        print(f"{plan.why['kind']}\n")
+        print(f"{plan.why['kind']}\n{plan.why.get('mount', '')}\n")
     for part in plan.parts or (plan,):
         _print_plan(part.as_json())
     return 0
@@ -102,7 +102,7 @@ def _detect(args: argparse.Namespace) -> int:
 
 _TOLD = (
     *("language", "version", "framework", "package_manager", "kind", "root", "entry", "static_dir", "port"),
-    *("env", "install", "build", "start", "release"),
+    *("env", "install", "build", "start", "release", "mount"),
 )
 
 

@@ -233,12 +233,18 @@ def _status_line(view: View) -> str:
 
 def _app_table(view: View) -> str:
     deployment, plan = view.deployment, view.deployment.plan or {}
-    name = " · ".join(str(plan[k]) for k in ("framework", "language") if plan.get(k))
-    app = inline(name or "finding out", 60)
+    app = inline(_called(plan) or "finding out", 120)
     health = "answers" if deployment.state in (State.LIVE, State.ASLEEP) else _doing(deployment.state).lower()
     preview, commit = f"**[{_host(view.url)}]({view.url})**", f"[`{deployment.sha[:7]}`]({view.commit_url})"
     head = "| App | Preview | This commit | Health |\n| --- | --- | --- | --- |"
     return f"{head}\n| {app} | {preview} | {commit} | {health} |"
+
+
+def _called(plan: Mapping[str, Any]) -> str:
+    """What it is made with; of several services also where each answers."""
+    if plan.get("parts"):
+        return ", ".join(f"{_called(part)} at {part['mount']}" for part in plan["parts"] if part.get("mount"))
+    return " · ".join(str(plan[k]) for k in ("framework", "language") if plan.get(k))
 
 
 def _host(url: str) -> str:

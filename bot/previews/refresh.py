@@ -102,7 +102,7 @@ class Refresh:
             log.write(f"note: {note}")
         tree = await self._sources.checkout(project.id, deployment.sha)
         plan = await self._builds.plan(tree)
-        words = f"building {plan.framework or plan.language}"
+        words = "building " + " and ".join(one.framework or one.language for one in plan.shown or (plan,))
         await ground.step(deployment, State.BUILDING, words, plan=plan.as_json(), tree=revision.tree_hash)
         apart = f"-fork-{pull.number}" if fork else ""
         async with self._spending.build(deployment, pull.number, plan):
