@@ -28,7 +28,7 @@ _MANIFESTS = re.compile(
     r"|Cargo\.toml|composer\.json|mix\.exs|pom\.xml|build\.gradle(?:\.kts)?|deno\.jsonc?)$|^requirements/[\w.-]+\.txt$"
 )
 _MOST_MANIFESTS = 8
-_REMARK = re.compile(r"^\s*#.*$", re.MULTILINE)
+_REMARK = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 # Between what can't be part of a package's name; a slash may stand before it in go.mod.
 _DRIVERS = {
     kind: re.compile(rf"(?<![\w.-])({names})(?=[\"'\s\[\]=<>~!;,@:/]|\Z)", re.IGNORECASE)
@@ -75,7 +75,7 @@ _LARAVEL: Mapping[str, Kind] = {"pgsql": "postgresql", "mysql": "mysql", "mariad
 _PRISMA = re.compile(r"datasource\s+\w+\s*\{([^}]*)\}")
 _PROVIDER = re.compile(r"provider\s*=\s*\"(\w+)\"")
 _ENV = re.compile(r"(?:url|directUrl)\s*=\s*env\(\s*\"([A-Z][A-Z0-9_]*)\"\s*\)")
-_ADAPTER = re.compile(r"^\s*adapter:\s*[\"']?(\w+)", re.MULTILINE)
+_ADAPTER = re.compile(r"^[ \t]*adapter:[ \t]*[\"']?(\w+)", re.MULTILINE)
 _DATABASES = re.compile(r"^DATABASES\s*(?::[^=\n]*)?=\s*\{.{0,4000}?^\}", re.MULTILINE | re.DOTALL)
 
 

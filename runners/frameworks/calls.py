@@ -25,7 +25,7 @@ _NEXT = tuple(f"next.config.{ending}" for ending in ("js", "mjs", "ts"))
 _COMMENT = re.compile(r"^[ \t]*//[^\n]*$", re.MULTILINE)
 _TABLE = re.compile(r"\bproxy[\"']?\s*[:=]\s*\{")
 _KEY = re.compile(r"[\"'`]\^?(/[\w-]+(?:/[\w-]+)*)/?(?:\*\*?|\.\*)?[\"'`]\s*:(?!\s*[\"'`]{2})")
-_USED = re.compile(r"(?:\.use|createProxyMiddleware)\(\s*\[?\s*[\"'`](/[\w-]+(?:/[\w-]+)*)")
+_USED = re.compile(r"(?:\.use|createProxyMiddleware)\(\s{0,40}\[?\s{0,40}[\"'`](/[\w-]+(?:/[\w-]+)*)")
 _SOURCE = re.compile(
     r"source\s*:\s*[\"'`](/[\w-]+(?:/[\w-]+)*)/:\w+\*[\"'`]\s*,\s*destination\s*:\s*[\"'`]"
     r"(?:https?://[^/\"'`$]*|\$\{[^}]{1,80}\})([^\"'`]*)"

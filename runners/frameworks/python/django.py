@@ -10,7 +10,7 @@ from runners.base import Plan
 from runners.frameworks.python.install import has_manifest
 from runners.frameworks.tree import Tree, folder_of, stem
 
-_SETTINGS = re.compile(r"DJANGO_SETTINGS_MODULE[\"']\s*[,\]]\s*=?\s*[\"']([\w.]+)[\"']")
+_SETTINGS = re.compile(r"DJANGO_SETTINGS_MODULE[\"']\s{0,20}[,\]]\s{0,20}=?\s{0,20}[\"']([\w.]+)[\"']")
 _WSGI = re.compile(r"^[ \t]*WSGI_APPLICATION\s*=\s*[\"']([\w.]+)\.(\w+)[\"']", re.MULTILINE)
 _ASGI = re.compile(r"^[ \t]*ASGI_APPLICATION\s*=\s*[\"']([\w.]+)\.(\w+)[\"']", re.MULTILINE)
 _SOCKETS = re.compile(r"[\"'](?:channels|daphne)[\"']")  # an installed app that only ASGI serves

@@ -34,7 +34,7 @@ _NAME = re.compile(r"^\s*([A-Za-z0-9][\w.-]*)")
 _INCLUDE = re.compile(r"^[ \t]*(?:-r|-c|--requirement|--constraint)[ =]*(\S+)", re.MULTILINE)
 _LOCAL = re.compile(r"^[ \t]*(?:(?:-e|--editable)[ =]+|\.{1,2}(?:/|[ \t]*$)|file:|\S+[ \t]*@[ \t]*file:)", re.MULTILINE)
 _PEP723 = re.compile(r"(?m)^# /// script\s*$\n((?:^#(?:| .*)$\n)+?)^# ///\s*$")
-_VERSION = re.compile(r"(\d+\.\d+)")
+_VERSION = re.compile(r"(?<!\d)(\d{1,4}\.\d{1,4})")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
