@@ -44,6 +44,8 @@ class Command:
     @property
     def file(self) -> str | None:
         """What a runner such as node runs; None for other programs and for code on the line."""
+        if self.program == "wrangler" and self.args[:1] == ("dev",):
+            return Command(self.program, self.args[1:]).verb
         if self.program not in RUNNERS:
             return None
         rest = [arg for arg in self.args if arg not in ("run", "watch", "start")]

@@ -11,7 +11,7 @@ from runners.frameworks.node import shapes
 from runners.frameworks.node.package import Package
 from runners.frameworks.node.shapes import Shape
 
-BUILDS = ("build", "heroku-postbuild", "build:prod", "build:production")
+BUILDS = ("build", "heroku-postbuild", "build:prod", "build:production", "vercel-build", "gcp-build")
 
 CACHES = ("node_modules/.cache",)  # where tools agree to keep what makes the next build faster
 DOCUMENTS = ("docs:build", "build:docs", "docs-build", *BUILDS)

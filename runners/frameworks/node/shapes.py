@@ -219,6 +219,9 @@ def cra(package: Package) -> Shape:
     return Shape(static=joined("", told.group(1)) if told else "build", fallback=True, env="PUBLIC_URL=/")
 
 
+_SERVERS = ("hono", "express", "fastify", "koa", "h3", "elysia", "polka")
+
+
 def vite(package: Package) -> Shape | None:
     config = package.config("vite.config")
     built = package.spelled(package.scripts.get("build", ""))
@@ -227,6 +230,8 @@ def vite(package: Package) -> Shape | None:
     page = joined(below[0] if below else "", "index.html")
     if not package.tree.has(page) and (block(inside, "lib") or not (config or re.search(r"\bvite\b", built))):
         return None  # a library, or it is there for the tests
+    if not package.tree.has(page) and not re.search(r"\binput\s*:", inside) and package.has(*_SERVERS):
+        return None  # it builds that server's code
     told = re.search(r"--outDir[= ]([\w./-]+)", built)
     set_ = (told.group(1), False) if told else path(inside, "outDir")
     moved = re.search(r"\bbase\s*:[^,}\n]{0,80}['\"`]/[\w-]", config)
