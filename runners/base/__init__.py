@@ -227,6 +227,10 @@ class Instance(Record):
     port: int
     parts: tuple[Instance, ...] = ()  # several services that are one preview: those that run, in their order
 
+    def as_json(self) -> dict[str, Any]:
+        """As it is read again, so that the two can be compared."""
+        return {**dataclasses.asdict(self), "parts": [part.as_json() for part in self.parts]}
+
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:
         known = {field.name for field in dataclasses.fields(cls)}
