@@ -41,6 +41,11 @@ PHP = {
     "public/index.php": "<?php\nrequire '../words.php';\necho hello($_SERVER['REQUEST_URI']);\n",
     "words.php": "<?php\nfunction hello($path) { return 'hello from php at ' . $path; }\n",
 }
+COMPOSED = {
+    "composer.json": '{"require": {"php": ">=8.0"}, "autoload": {"psr-4": {"Shop\\\\": "src/"}}}',
+    "src/Words.php": "<?php\nnamespace Shop;\nclass Words { const HELLO = 'hello from composer'; }\n",
+    "public/index.php": "<?php\nrequire '../vendor/autoload.php';\necho Shop\\Words::HELLO;\n",
+}
 RACK = {"config.ru": "run ->(env) { [200, {'Content-Type' => 'text/plain'}, ['hello from ruby']] }\n"}
 RUBY = {
     "app.rb": "require 'webrick'\n\nserver = WEBrick::HTTPServer.new(Port: 4481)\n"
@@ -120,6 +125,7 @@ async def process_yard(tmp_path: Path) -> AsyncIterator[Yard]:
     [
         pytest.param(GO, "/", "hello from go", id="go"),
         pytest.param(PHP, "/about", "hello from php at /about", id="php"),
+        pytest.param(COMPOSED, "/", "hello from composer", id="composer"),
         pytest.param(RACK, "/", "hello from ruby", id="rack"),
         pytest.param(RUBY, "/", "hello from webrick", id="webrick"),
     ],

@@ -67,6 +67,11 @@ def mentions(tree: Tree, names: Iterable[str], pattern: re.Pattern[str]) -> str 
     return next((name for name in names if pattern.search(tree.text(name))), None)
 
 
+def program(tree: Tree) -> str:
+    """What a build calls the program that it makes: no folder may have that name."""
+    return "server.bin" if "server" in tree.folders else "server"
+
+
 def made_up(name: str, prefix: str = "") -> str:
     """A shell assignment: what the environment has, else new random text for this life of the program."""
     if prefix:

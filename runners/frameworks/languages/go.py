@@ -40,7 +40,7 @@ def detect(tree: Tree) -> Plan | None:
         why["kind"] = f"{serving} listens"
     if entry:
         why["entry"] = f"{entry} has main()"
-    output = next(iter(_STARTED.findall(tree.text("Procfile"))), "server")
+    output = next(iter(_STARTED.findall(tree.text("Procfile"))), clues.program(tree))
     return Plan(
         language="go",
         kind="server" if framework or serving else "cli",

@@ -48,6 +48,10 @@ def detect(tree: Tree) -> Plan | None:
     why = {"language": "Cargo.toml is there", "entry": f"{program.file} is the binary {program.name}"}
     if framework:
         why["framework"] = f"Cargo.toml names {framework}"
+    # Somebody's own start line looks where cargo puts programs; else the large folder stays with the next build.
+    stays = "target/" in tree.text("Procfile")
+    made = f"./target/release/{program.name}"
+    output = made if stays else f"./{clues.program(tree)}"
     which = f" --package {program.package} --bin {program.name}" if len(programs) > 1 else ""
     told = "ROCKET_ADDRESS=$HOST ROCKET_PORT=$PORT " if framework == "rocket" else ""
     return Plan(
@@ -59,9 +63,9 @@ def detect(tree: Tree) -> Plan | None:
         port=clues.port_in(tree.text(program.file), _PORTS.get(framework or "", 8080)),
         version=_version(tree),
         manifests=tuple(name for name in ("Cargo.toml", "Cargo.lock") if tree.has(name)),
-        build=f"cargo build --release{which}",
-        caches=("target",),
-        start=f"{told}./target/release/{program.name}",
+        build=f"cargo build --release{which}" + ("" if stays else f" && cp {made} {output}"),
+        caches=() if stays else ("target",),
+        start=f"{told}{output}",
         why=why,
     )
 
