@@ -5,6 +5,7 @@ What answers is PHP's own server, with several workers: the base image has no ot
 from __future__ import annotations
 
 import re
+import shlex
 
 from runners.base import Plan
 from runners.frameworks.languages import clues
@@ -80,8 +81,8 @@ def _start(framework: str | None, front: str | None) -> str:
         told = f"export {clues.made_up('APP_KEY', 'base64:')}; "
     elif framework == "symfony":
         told = f"export {clues.made_up('APP_SECRET')}; "
-    lone = f" {front}" if front and front.rpartition("/")[2] != "index.php" else ""
-    return f"{told}php -S $HOST:$PORT -t {folder}{lone}"
+    lone = f" {shlex.quote(front)}" if front and front.rpartition("/")[2] != "index.php" else ""
+    return f"{told}php -S $HOST:$PORT -t {shlex.quote(folder)}{lone}"
 
 
 def _prepare(tree: Tree, framework: str | None) -> str | None:
