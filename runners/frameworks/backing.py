@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import itertools
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,8 @@ _MANIFESTS = re.compile(
     r"|Cargo\.toml|composer\.json|mix\.exs|pom\.xml|build\.gradle(?:\.kts)?|deno\.jsonc?)$|^requirements/[\w.-]+\.txt$"
 )
 _MOST_MANIFESTS = 8
+_MOST_TEXT = 60_000  # characters of one
+_MOST_BLOCKS = 3  # of Django's settings, in one file
 _REMARK = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 # Between what can't be part of a package's name; a slash may stand before it in go.mod.
 _DRIVERS = {
@@ -72,11 +75,12 @@ _HINTS: Mapping[str, Kind] = {
     **dict.fromkeys(("REDIS", "CELERY_BROKER", "BROKER", "CACHE", "CELERY_RESULT_BACKEND", "KV_URL"), "redis"),
 }
 _LARAVEL: Mapping[str, Kind] = {"pgsql": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
-_PRISMA = re.compile(r"datasource\s+\w+\s*\{([^}]*)\}")
+_PRISMA = re.compile(r"datasource\s+\w+\s*\{([^}]{0,2000})\}")
 _PROVIDER = re.compile(r"provider\s*=\s*\"(\w+)\"")
 _ENV = re.compile(r"(?:url|directUrl)\s*=\s*env\(\s*\"([A-Z][A-Z0-9_]*)\"\s*\)")
 _ADAPTER = re.compile(r"^[ \t]*adapter:[ \t]*[\"']?(\w+)", re.MULTILINE)
-_DATABASES = re.compile(r"^DATABASES\s*(?::[^=\n]*)?=\s*\{.{0,4000}?^\}", re.MULTILINE | re.DOTALL)
+_DATABASES = re.compile(r"^DATABASES[ \t]*(?::[^=\n]*)?=[ \t]*(?=\{)", re.MULTILINE)
+_LONGEST_BLOCK = 4000  # characters
 
 
 @dataclasses.dataclass(slots=True)
@@ -87,6 +91,11 @@ class _Wish:
     variables: dict[str, str] = dataclasses.field(default_factory=dict)
     fixed: dict[str, str] = dataclasses.field(default_factory=dict)  # host, user, ...: what the code has as a text
     why: str = ""
+
+    def can_be_led(self) -> bool:
+        """Something says where it is that we can fill in, or be."""
+        named = any("{host}" in each or "{url}" in each for each in self.variables.values())
+        return named or self.fixed.get("host", "localhost") not in ("localhost", "127.0.0.1", "::1")
 
     def backing(self) -> Backing:
         fixed = {name: text for name, text in self.fixed.items() if name in ("user", "password", "database")}
@@ -99,9 +108,10 @@ def added(tree: Tree, plan: Plan, seen: Variables) -> Plan:
         return plan
     if plan.backing:  # somebody has said so already
         return _prepared(tree, plan)
-    wishes = _wishes(_Evidence.of(tree, seen), tree, plan)
+    known = _Evidence.of(tree, seen)
+    wishes = _wishes(known, tree, plan)
     why, told = dict(plan.why), [f"{each.why}: {NAMES[each.kind]}, and previews on Docker get one" for each in wishes]
-    if _mongo(tree, seen):
+    if "mongodb" in known.drivers and any("MONGO" in each.name for each in seen.reads):
         told.append("it wants MongoDB, which previews are not given: set its address")
     if told:
         why["backing"] = "; ".join(told)
@@ -157,7 +167,7 @@ def _wishes(known: _Evidence, tree: Tree, plan: Plan) -> list[_Wish]:
         else:
             field, _, text = template.partition("=")
             wish.fixed.setdefault(field, text)
-    return [found[kind] for kind in NAMES if kind in found and found[kind].variables]
+    return [found[kind] for kind in NAMES if kind in found and found[kind].can_be_led()]
 
 
 _Found = tuple[Kind, str, str, str]  # kind, variable, template, evidence; without a variable: `host=db`
@@ -244,7 +254,7 @@ def _configured(known: _Evidence, tree: Tree) -> Iterator[_Found]:
 
 def _prisma(tree: Tree) -> Iterator[_Found]:
     name = next(tree.ending("schema.prisma", depth=3), None)
-    block = _PRISMA.search(tree.text(name)) if name else None
+    block = _PRISMA.search(tree.text(name)[:_MOST_TEXT]) if name else None
     provider = _PROVIDER.search(block.group(1)) if block else None
     kind = _of_scheme(provider.group(1)) if provider else None
     if block and kind in _RELATIONAL:
@@ -300,8 +310,15 @@ def _key(kind: Kind, key: str, node: ast.expr | None, why: str) -> Iterator[_Fou
         yield kind, "", f"{field}={node.value}", why
 
 
+def _block(found: re.Match[str]) -> str:
+    """From its first brace to the one that closes it, which stands alone or ends the first line."""
+    text = found.string[found.end() : found.end() + _LONGEST_BLOCK]
+    end = text.find("\n}")
+    return text[: end + 2] if end >= 0 else text.partition("\n")[0]
+
+
 def _entries(text: str) -> Iterator[dict[str, ast.expr]]:
-    for block in _DATABASES.findall(text):
+    for block in itertools.islice(map(_block, _DATABASES.finditer(text)), _MOST_BLOCKS):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -319,11 +336,6 @@ def _entries(text: str) -> Iterator[dict[str, ast.expr]]:
                     yield {str(key): value for key, value in keys.items()}
 
 
-def _mongo(tree: Tree, seen: Variables) -> bool:
-    asked = any("MONGO" in name for name in {each.name for each in seen.reads})
-    return asked and bool(_DRIVERS["mongodb"].search(_manifests(tree)))
-
-
 def _manifests(tree: Tree) -> str:
     names = [name for name in tree.files if name.count("/") <= 1 and _MANIFESTS.search(name)][:_MOST_MANIFESTS]
-    return _REMARK.sub("", "\n".join(tree.text(name) for name in names))
+    return _REMARK.sub("", "\n".join(tree.text(name)[:_MOST_TEXT] for name in names))

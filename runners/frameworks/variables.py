@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import itertools
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +14,9 @@ from runners.frameworks.tree import ASIDE, Tree
 MAX_FILES = 48  # of code that are read; those that settings usually lie in come first
 MAX_TEXT = 200_000  # characters of one; longer ones are no source
 MAX_DEFAULT = 300
+MAX_READS = 1000
+MAX_PARSED = 30_000  # characters of a file with declared settings
+MAX_NAMES = 1000  # of files that are weighed against each other
 EXAMPLES = tuple(
     f"{name}.{end}" if name else end
     for name in (".env", "env")
@@ -47,7 +51,7 @@ _OTHERS = re.compile(
     rf"|System\.(?:get_env|fetch_env!)\(|GetEnvironmentVariable\()\s*[\"']{_NAME}[\"']\s*[)\]]?"
 )
 _OTHERS_REST = re.compile(rf"\s*(?:,\s*(?:{_TEXT})?|(?:\?\?|\|\||\?:)\s*(?:{_TEXT})?|\.unwrap_or)")
-_LINE = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+_LINE = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=(.*)$", re.MULTILINE)
 _LIKELY = re.compile(
     r"(?:^|/)[^/]*(?:settings|config|env|database|db|session|prisma|auth|constants|base|production|dev|local)[^/]*$"
 )
@@ -101,7 +105,7 @@ class Variables:
 def found(tree: Tree, above: Tree | None = None) -> Variables:
     """What the code below a folder reads.  `above`: where an example file may lie, too."""
     texts = {name: text for name in _sources(tree) if 0 < len(text := tree.text(name)) <= MAX_TEXT}
-    reads = [each for name, text in texts.items() for each in _reads(name, text)]
+    reads = itertools.islice((each for name, text in texts.items() for each in _reads(name, text)), MAX_READS)
     return Variables(tuple(reads), examples(tree) or (examples(above) if above else {}), texts)
 
 
@@ -109,7 +113,7 @@ def examples(tree: Tree) -> dict[str, str]:
     """The example file's values, in quotes or not."""
     name = tree.first(*EXAMPLES)
     lines = _LINE.findall(tree.text(name)[:MAX_TEXT]) if name else []
-    return {key: _bare(value) for key, value in lines}
+    return {key: _bare(value.strip()) for key, value in lines[:MAX_READS]}
 
 
 def _bare(value: str) -> str:
@@ -120,9 +124,8 @@ def _bare(value: str) -> str:
 
 def _sources(tree: Tree) -> list[str]:
     """Code that may read variables, the likeliest first."""
-    names = [
-        name for name in tree.ending(*_ENDINGS) if not _TESTS.search(name) and not ASIDE.intersection(name.split("/"))
-    ]
+    code = (name for name in tree.ending(*_ENDINGS) if not ASIDE.intersection(name.split("/")))
+    names = itertools.islice((name for name in code if not _TESTS.search(name)), MAX_NAMES)
     return sorted(names, key=lambda name: _LIKELY.search(name.lower()) is None)[:MAX_FILES]
 
 
@@ -133,6 +136,8 @@ def _reads(path: str, text: str) -> Iterator[Read]:
         if text[start : one.start()].lstrip().startswith(comment):
             continue
         after = rest.match(text, one.end())
+        if after and one.group().endswith(("]", ")")) and after.group().lstrip().startswith(","):
+            after = None  # of a list that it stands in
         name = next(each for each in one.groups() if each)
         texts = [each for each in after.groups() if each is not None] if after else []
         guarded = pattern is _NODE and text[start : one.start()].rstrip().endswith(("if (", "if(", "!!"))
@@ -141,7 +146,7 @@ def _reads(path: str, text: str) -> Iterator[Read]:
         yield from _apart(path, text)
     elif pattern is _PYTHON:
         yield from _urls(path, text)
-        if "BaseSettings" in text:
+        if "BaseSettings" in text and len(text) <= MAX_PARSED:
             yield from _declared(path, text)
 
 

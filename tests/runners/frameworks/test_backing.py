@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -152,6 +153,15 @@ def test_djangos_settings_say_which_variables_they_read(tmp_path: Path) -> None:
     assert found.wants == ()
 
 
+@pytest.mark.parametrize("host", ["", '"HOST": "localhost",', '"HOST": "127.0.0.1",'])
+def test_a_place_that_nobody_can_lead_elsewhere_wants_none(tmp_path: Path, host: str) -> None:
+    engine = '"ENGINE": "django.db.backends.postgresql", "PASSWORD": os.environ["WORD"],'
+
+    found = plan(tmp_path, django(f'DATABASES = {{"default": {{{engine} {host}}}}}'))
+
+    assert (found.backing, found.wants) == ((), ("WORD",))
+
+
 def test_djangos_engine_may_be_a_variable_itself(tmp_path: Path) -> None:
     databases = """DATABASES = {
     "default": {
@@ -273,3 +283,24 @@ def test_parts_of_several_services_have_their_own(tmp_path: Path) -> None:
 
     assert {part.root: wanted(part) for part in found.parts} == {"frontend": {}, "backend": {"postgresql": URL}}
     assert {part.root: part.wants for part in found.parts} == {"frontend": ("VITE_TITLE",), "backend": ()}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"shop/settings.py": "DATABASES = {\n" * 14_000 + "#" * 900},
+        {"requirements.txt": "flask\n" + "\n" * 900_000},
+        {".env.example": "A=" + " " * 190_000 + "x\n"},
+        {"prisma/schema.prisma": "datasource a {" * 70_000},
+        {"config/database.yml": "\n" * 900_000 + "adapter: pg"},
+        {"config.py": 'os.environ["A"];' * 12_000},
+        {"config.py": "from x import BaseSettings\n" + "class A(BaseSettings):\n    a: str\n" * 5000},
+    ],
+    ids=["django", "requirements", "example", "prisma", "rails", "reads", "pydantic"],
+)
+def test_hostile_files_cost_little(tmp_path: Path, files: dict[str, str]) -> None:
+    began = time.process_time()
+
+    plan(tmp_path, {"app.py": FLASK, **files})
+
+    assert time.process_time() - began < 5

@@ -19,6 +19,7 @@ EXPRESS = '{"scripts": {"start": "node index.js"}, "dependencies": {"express": "
         ('key = os.getenv("API_KEY")', ("API_KEY",)),
         ('key = os.environ.get("API_KEY", "none")', ()),
         ('key = os.getenv("API_KEY") or "none"', ()),
+        ('given = [os.environ["API_KEY"], "x"]', ("API_KEY",)),
         ('os.environ["API_KEY"] = "given"', ()),
         ('# key = os.environ["API_KEY"]', ()),
         ('from decouple import config\nkey = config("API_KEY")\nwait = config("WAIT", default=3)', ("API_KEY",)),
