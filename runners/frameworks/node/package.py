@@ -11,7 +11,8 @@ from typing import Any
 
 from runners.frameworks.tree import Tree, forgiven
 
-_JSON5 = re.compile(r"\"(?:\\.|[^\"\\])*+\"?|'((?:\\.|[^'\\])*+)'?|(?<![\w$])([A-Za-z_$][\w$]*)(?=\s*:)")
+# What is left open runs to the end, so that a hostile file can't make the search start over and over.
+_JSON5 = re.compile(r"\"(?:\\.|[^\"\\])*\"?|'((?:\\.|[^'\\])*)'?|(?<![\w$])([A-Za-z_$][\w$]*)(?=\s*:)")
 
 MAX_SCRIPT = 4000  # characters; a longer one is no command line
 

@@ -10,6 +10,7 @@ _CALLED = re.compile(
 )
 _ADDRESS = re.compile(r"new\s+URL\(\s*['\"`]([\w@./-]{1,200})['\"`]\s*,\s*import\.meta\.url")
 _WORD = re.compile(r"['\"`]([\w@./-]{1,200})['\"`]")
+_BRACE = re.compile(r"[{}]")
 _NEAR = 300  # characters after a name that belong to its value
 
 
@@ -45,10 +46,10 @@ def block(code: str, name: str) -> str:
     if found is None:
         return ""
     depth = 1
-    for at in range(found.end(), len(code)):
-        depth += (code[at] == "{") - (code[at] == "}")
+    for brace in _BRACE.finditer(code, found.end()):
+        depth += 1 if brace.group(0) == "{" else -1
         if depth == 0:
-            return code[found.end() : at]
+            return code[found.end() : brace.start()]
     return code[found.end() :]
 
 

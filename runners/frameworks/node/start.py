@@ -33,7 +33,8 @@ _LISTENS = re.compile(
 )
 # An app that is made and handed out, for a platform that listens in its place.
 _EXPORTS = re.compile(
-    r"^export\s+default\s+(?:\w+|\{\s*fetch\b)|^module\.exports\s*=\s*\w+\s*;?\s*$|^export\s*\{[^}]*\bas default\b",
+    r"^export\s{1,9}default\s{1,9}(?:\w+|\{\s{0,9}fetch\b)|^module\.exports\s{0,9}=\s{0,9}\w{1,80}\s{0,9};?\s{0,9}$"
+    r"|^export\s{0,9}\{[^}]{0,1000}\bas default\b",
     re.MULTILINE,
 )
 _FETCHES = re.compile(r"\bnew\s+(?:Hono|H3|Elysia|OpenAPIHono|AutoRouter|Itty)\b|\bcreateApp\(\)|\bfetch\s*[(:]")
@@ -43,7 +44,7 @@ _PORTS = (
         r"PORT['\"\]]{0,3}\s{0,9}(?:,\s{0,9}(?:10|['\"]))?\s{0,9}\){0,3}\s{0,9}(?:\|\||\?\?|\?[^:\n]{1,60}:|,)\s{0,9}\(?\s{0,9}['\"]?(\d{2,5})\b"
     ),
     re.compile(r"\blisten\(\s{0,20}\{?\s{0,20}(?:port\s{0,9}:\s{0,9})?(\d{2,5})\b"),
-    re.compile(r"\bport\s*[=:]\s*['\"]?(\d{2,5})\b", re.IGNORECASE),
+    re.compile(r"\bport\s{0,9}[=:]\s{0,9}['\"]?(\d{2,5})\b", re.IGNORECASE),
 )
 _SETTINGS = ("server", "app", "config", "config/index", "env")
 
