@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from runners.base import (
     Artifact,
+    BuildFailed,
     Failed,
     Gone,
     Instance,
@@ -69,7 +70,12 @@ class Several:
 
         self._making[key] += 1
         try:
-            parts = await _all(map(one, source.plan.shown), undo)
+            async with asyncio.timeout(limits.seconds):  # for all together, as it is for one
+                parts = await _all(map(one, source.plan.shown), undo)
+        except TimeoutError as error:
+            words = f"The build took longer than {limits.seconds:g} s and was ended."
+            hint = "Make it faster, or raise SLIPWAY_BUILD_SECONDS."
+            raise BuildFailed(words, step="build", hint=hint) from error
         finally:
             self._making[key] -= 1
             self._making += Counter()  # without those that are nothing

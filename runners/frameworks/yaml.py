@@ -49,7 +49,8 @@ class _Reading:
     def _value(self, event: Any, depth: int) -> Any:
         if depth > DEEPEST:
             raise _OverBoundsError
-        kind, found = type(event).__name__, None
+        kind = type(event).__name__
+        found: Any = None
         if kind == "AliasEvent":
             self._aliases += 1
             if self._aliases > MOST_ALIASES:

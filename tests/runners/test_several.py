@@ -212,6 +212,16 @@ async def test_a_build_that_ends_half_way_leaves_nothing(yard: Yard, ending: str
     assert artifacts(yard) == []
 
 
+async def test_all_of_them_have_the_time_of_one_build(yard: Yard) -> None:
+    slow = [dataclasses.replace(FRONT, build="sleep 0.8; echo built", env={"N": str(number)}) for number in range(4)]
+    source = a_source(yard.folder, FILES, several(*slow))
+
+    with pytest.raises(BuildFailed, match="longer than 1 s"):
+        await yard.runner.build(source, dataclasses.replace(yard.limits, seconds=1), yard.log)
+
+    assert artifacts(yard) == []
+
+
 async def test_a_command_runs_in_the_part_that_asks_for_it(yard: Yard) -> None:
     plan = several(FRONT, dataclasses.replace(BACK, release="pwd"), release="pwd")
 
