@@ -21,7 +21,7 @@ def detect(tree: Tree) -> Plan | None:
     server = "phx.server" if framework == "phoenix" else "run --no-halt"
     why = {"language": "mix.exs is there", **({"framework": f"mix.exs names {framework}"} if framework else {})}
     assets = f" && {_MIX} mix assets.deploy" if '"assets.deploy"' in text else ""
-    ready = f"export {clues.made_up('SECRET_KEY_BASE')}; "
+    ready = f"export {clues.made_up('SECRET_KEY_BASE')} && "
     return Plan(
         language="elixir",
         kind="server" if serves else "cli",

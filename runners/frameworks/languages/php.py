@@ -78,9 +78,9 @@ def _start(framework: str | None, front: str | None) -> str:
     folder = folder_of(front or "public/index.php") or "."
     told = ""
     if framework in ("laravel", "lumen"):
-        told = f"export {clues.made_up('APP_KEY', 'base64:')}; "
+        told = f"export {clues.made_up('APP_KEY', 'base64:')} && "
     elif framework == "symfony":
-        told = f"export {clues.made_up('APP_SECRET')}; "
+        told = f"export {clues.made_up('APP_SECRET')} && "
     lone = f" {shlex.quote(front)}" if front and front.rpartition("/")[2] != "index.php" else ""
     return f"{told}php -S $HOST:$PORT -t {shlex.quote(folder)}{lone}"
 

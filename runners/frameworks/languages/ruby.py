@@ -75,9 +75,9 @@ def _script(tree: Tree) -> str | None:
 def _start(tree: Tree, gems: frozenset[str], framework: str | None, script: str | None) -> str | None:
     bundled = "bundle exec " if tree.has("Gemfile") else ""
     if framework == "rails":
-        return f"export {clues.made_up('SECRET_KEY_BASE')}; {bundled}rails server -b $HOST -p $PORT"
+        return f"export {clues.made_up('SECRET_KEY_BASE')} && {bundled}rails server -b $HOST -p $PORT"
     if framework == "hanami":
-        return f"export {clues.made_up('SESSION_SECRET')}; {bundled}hanami server --host=$HOST --port=$PORT"
+        return f"export {clues.made_up('SESSION_SECRET')} && {bundled}hanami server --host=$HOST --port=$PORT"
     if tree.has("config.ru"):
         if "puma" in gems:
             return f"{bundled}puma -b tcp://$HOST:$PORT"
