@@ -118,6 +118,8 @@ def astro(package: Package) -> Shape:
     config = package.config("astro.config")
     out = folder(config, "outDir") or "dist"
     adapted = not config or re.search(r"\badapter\s*[:,]", config) is not None
+    if package.has("@astrojs/node") and re.search(r"\bmode\s*:\s*['\"`]middleware['\"`]", config):
+        return Shape()  # a server of the project's own takes it in
     if package.has("@astrojs/node") and adapted:
         return Shape(start=f"node ./{out}/server/entry.mjs", why="it uses @astrojs/node")
     if re.search(r"\boutput\s*:\s*['\"`](server|hybrid)['\"`]", config):
