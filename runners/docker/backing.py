@@ -123,7 +123,7 @@ class Databases:
         if not wanted:
             return Beside()
         try:
-            await to_end(self.clear(launch.deployment))
+            await to_end(self._make_room(launch.deployment))
             network = await self._network(launch.deployment)
             env: dict[str, str] = {}
             numbered = enumerate(wanted)
@@ -133,6 +133,11 @@ class Databases:
             await to_end(self.clear(launch.deployment))
             raise
         return Beside(network, env, complete=len(wanted) == len(backing))
+
+    async def _make_room(self, deployment: str) -> None:
+        """What an unfinished start of the same deployment left goes, and with it whatever is on its network."""
+        await self._engine.remove(f"{self._engine.prefix}-{deployment}")
+        await self.clear(deployment)
 
     async def clear(self, deployment: str) -> None:
         """Remove a deployment's databases, their rows and their network; none are fine."""

@@ -82,6 +82,19 @@ async def test_it_is_no_instance_and_is_gone_with_the_one_it_is_for(yard: Yard, 
     assert made(engine, yard) == []
 
 
+async def test_another_start_of_the_same_has_another_which_the_first_ones_end_leaves_alone(
+    yard: Yard, engine: Any
+) -> None:
+    first = await talking(yard)
+    await ask(first, "/cache/SET/word/hello")
+
+    second = await talking(yard)
+    await yard.runner.stop(first)
+
+    assert made(engine, yard) == ["backing", "instance", "network of backing"]
+    assert (await ask(second, "/cache/GET/word"))[1] == "$-1\r\n"
+
+
 async def test_each_has_its_own_and_none_reaches_anothers(yard: Yard, engine: Any) -> None:
     one, two = await talking(yard, "d1"), await talking(yard, "d2")
     await ask(one, "/cache/SET/word/hello")
