@@ -128,9 +128,14 @@ def _pythonic(tree: Tree, plan: Plan, needs: str) -> Plan:
     return dataclasses.replace(installed, install=lines, manifests=manifests)
 
 
+def _stays(folder: str) -> bool:
+    """It leads nowhere out of the project."""
+    return not folder.startswith("/") and ".." not in folder
+
+
 def _output(config: str, otherwise: str) -> str:
     found = _OUTPUT.search(config)
-    return found.group(1) if found and ".." not in found.group(1) else otherwise
+    return found.group(1) if found and _stays(found.group(1)) else otherwise
 
 
 def _site(
