@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from runners.base import Plan
-from runners.frameworks.languages import deno, dotnet, elixir, go, java, php, rows, ruby, rust, sites
+from runners.frameworks.languages import bun, deno, dotnet, elixir, go, java, php, rows, ruby, rust, sites
 from runners.frameworks.tree import Tree
 
 ROOMS: tuple[Callable[[Tree], Plan | None], ...] = (
@@ -16,6 +16,7 @@ ROOMS: tuple[Callable[[Tree], Plan | None], ...] = (
     rust.detect,
     ruby.detect,
     elixir.detect,
+    bun.detect,
     deno.detect,
     dotnet.detect,
     rows.detect,
