@@ -9,7 +9,7 @@ from shlex import quote
 
 from runners.base import Plan
 from runners.frameworks.manifest import json_fault
-from runners.frameworks.node import install, shapes, start, workspaces
+from runners.frameworks.node import install, nx, shapes, start, workspaces
 from runners.frameworks.node.commands import is_dev
 from runners.frameworks.node.package import Package
 from runners.frameworks.node.rows import BOTS, BUILDS, CACHES, ROWS, Row
@@ -39,6 +39,9 @@ def detect(tree: Tree) -> Plan | None:
         found = workspaces.detect(package, detect)
         if found:
             return found
+    found = nx.detect(package)
+    if found:
+        return found
     for row in (row for row in ROWS if package.has(*row.packages)):
         plan = _framed(package, row)
         if plan:
