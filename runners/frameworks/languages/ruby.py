@@ -17,6 +17,8 @@ _SERVES = re.compile(r"WEBrick|TCPServer|Sinatra|Rack::Handler|Rackup::Handler|R
 _SCRIPTS = ("app.rb", "main.rb", "server.rb", "web.rb", "index.rb", "config/app.rb", "lib/app.rb", "src/main.rb")
 _TOOLS = frozenset({"jekyll", "middleman", "github-pages", "fastlane", "cocoapods"})  # no program of the project itself
 
+_UP = re.compile(r"""["']/?up["']""")  # the page of Rails that says it is well
+
 BUNDLE = ("bundle install",)
 ENV = {"BUNDLE_PATH": "vendor/bundle", "BUNDLE_WITHOUT": "development:test", "LANG": "C.UTF-8"}
 
@@ -24,37 +26,39 @@ ENV = {"BUNDLE_PATH": "vendor/bundle", "BUNDLE_WITHOUT": "development:test", "LA
 def detect(tree: Tree) -> Plan | None:
     gems = frozenset(_GEM.findall(tree.text("Gemfile")))
     script = _script(tree)
-    if not tree.has("Gemfile") and not tree.has("config.ru") and script is None:
+    runs = tree.has("config.ru") or script is not None
+    if not runs and (not tree.has("Gemfile") or not gems.isdisjoint(_TOOLS)):
         return None
-    if not gems.isdisjoint(_TOOLS) and not tree.has("config.ru") and script is None:
-        return None
+    return _plan(tree, gems, script)
+
+
+def _plan(tree: Tree, gems: frozenset[str], script: str | None) -> Plan:
+    bundled = tree.has("Gemfile")
     framework = next((name for gem, name in FRAMEWORKS if gem in gems), None)
     if framework is None and "Sinatra" in tree.text(script or ""):
         framework = "sinatra"
     start = _start(tree, gems, framework, script)
     entry = tree.first("config.ru") if framework == "rails" or script is None else script
     serves = framework or tree.has("config.ru") or _SERVES.search(tree.text(script or ""))
-    if not serves and not tree.has("Gemfile") and script is None:
-        return None
     why = {"language": f"{tree.first('Gemfile', 'config.ru') or script} is there"}
     if framework:
-        why["framework"] = f"{'Gemfile' if tree.has('Gemfile') else script} names {framework}"
+        why["framework"] = f"{'Gemfile' if bundled else script} names {framework}"
     usual = _PORTS.get(framework or "", 9292 if tree.has("config.ru") else 8080)
     return Plan(
         language="ruby",
         kind="server" if serves else "cli",
         framework=framework,
-        package_manager="bundler" if tree.has("Gemfile") else None,
+        package_manager="bundler" if bundled else None,
         entry=entry,
         port=clues.port_in(tree.text(script or ""), usual),
         version=version(tree),
         manifests=tuple(name for name in ("Gemfile", "Gemfile.lock") if tree.has(name)),
-        install=BUNDLE if tree.has("Gemfile") else (),
+        install=BUNDLE if bundled else (),
         build=_build(tree, framework),
         start=start,
         prepare=_prepare(tree, framework),
-        env={**ENV, **_env(framework)} if tree.has("Gemfile") else _env(framework),
-        health="/up" if '"/up"' in tree.text("config/routes.rb") or '"up"' in tree.text("config/routes.rb") else "/",
+        env={**ENV, **_env(framework)} if bundled else _env(framework),
+        health="/up" if _UP.search(tree.text("config/routes.rb")) else "/",
         system_packages=("nodejs", "npm") if framework == "rails" and tree.has("package.json") else (),
         why=why,
     )
