@@ -31,7 +31,8 @@ _PYTHON = re.compile(
     rf"|(?:environ\.get|getenv|(?<![\w.])(?:config|env|ENV)(?:\.(?!db)[a-z_]+)?)\(\s*[\"']{_NAME}[\"']"
 )
 _PYTHON_REST = re.compile(
-    rf"[^\S\n]*(?:,(?!\s*cast\s*=[^,()]*\))\s*(?:cast\s*=\s*\w+\s*,\s*)?(?:default\s*=\s*)?(?:{_TEXT})?|\)?\s*or\s+(?:{_TEXT})?)"
+    rf"[^\S\n]{{0,99}}(?:,(?!\s*cast\s*=[^,()]*\))\s*(?:cast\s*=\s*\w+\s*,\s*)?(?:default\s*=\s*)?(?:{_TEXT})?"
+    rf"|\)?\s{{0,99}}or\s+(?:{_TEXT})?)"
 )
 # What Django's settings are told of a database: its variable is DATABASE_URL when none is named.
 _URL = re.compile(
