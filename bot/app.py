@@ -17,7 +17,7 @@ from typing import Any
 from aiohttp import web
 
 import handlers
-from bot import errands
+from bot import errands, telemetry
 from bot import web as door
 from bot.builds import Builds
 from bot.builds.scan import Equipment, Scanning
@@ -37,7 +37,7 @@ from bot.scanners.dependencies import Indexes, Registries
 from bot.service import Event, Service
 from bot.settings import Settings
 from bot.sources import Sources
-from bot.store import Store, deliveries, migrate
+from bot.store import Store, deliveries, migrate, secrets
 from bot.sweeper import Sweeper
 from bot.worker import Worker
 from runners.base import Limits, Router, Runner, RunnerError, Target, Traffic, Unavailable
@@ -105,6 +105,7 @@ async def running(
         proxy = Proxy(settings.preview_domain, wake=_wake(store, clock), clock=clock) if web else None
         service = None
         if worker:
+            await _hide(store, settings)
             runner = await _runner(settings)
             stack.push_async_callback(runner.close)
             github = await stack.enter_async_context(GitHub(settings, clock=clock))
@@ -232,6 +233,15 @@ async def _open(
     tasks(door.follow_routes(store, proxy))
     tasks(door.note_activity(store, proxy))
     tasks(door.note_traffic(store, proxy))
+
+
+async def _hide(store: Store, settings: Settings) -> None:
+    """What was set before this life began is blotted out of logs from its first moment."""
+    for row in await store.read(secrets.listed):
+        try:
+            telemetry.hide([await asyncio.to_thread(secrets.opened, row, settings.home)])
+        except Misconfigured as error:
+            _log.warning("%s", error)
 
 
 async def _runner(settings: Settings) -> Runner:
