@@ -34,7 +34,7 @@ SECRET = "only for the bench"
 PERSON = "ann"
 OWNER = "acme"
 _LOG_END = 4000  # characters
-_KEPT = ("SLIPWAY_CA_BUNDLE", "SLIPWAY_IMAGE_PYTHON", "SLIPWAY_IMAGE_NODE")
+_KEPT = ("SLIPWAY_CA_BUNDLE", "SLIPWAY_IMAGE_")
 _FOREIGN = ("SLIPWAY_", "GITHUB_", "DATABASE_URL")
 
 
@@ -240,7 +240,7 @@ async def _close_all(one: Stage) -> None:
 @contextlib.asynccontextmanager
 async def _slipway(folder: Path, port: int, github: str, key: str, runner: str) -> AsyncIterator[None]:
     """`slipway serve` as its own process, as everybody runs it."""
-    env = {name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith(_FOREIGN)}
+    env = {name: value for name, value in os.environ.items() if name.startswith(_KEPT) or not name.startswith(_FOREIGN)}
     env |= {"PORT": str(port), "SLIPWAY_HOME": str(folder / "home"), "SLIPWAY_RUNNER": runner}
     env |= {"GITHUB_API_URL": github, "GITHUB_SERVER_URL": github, "GITHUB_APP_ID": "1"}
     env |= {"GITHUB_PRIVATE_KEY": key, "GITHUB_WEBHOOK_SECRET": SECRET}

@@ -17,7 +17,7 @@ from typing import Any
 from aiohttp import web
 
 import handlers
-from bot import errands
+from bot import errands, telemetry
 from bot import web as door
 from bot.builds import Builds
 from bot.builds.scan import Equipment, Scanning
@@ -37,7 +37,7 @@ from bot.scanners.dependencies import Indexes, Registries
 from bot.service import Event, Service
 from bot.settings import Settings
 from bot.sources import Sources
-from bot.store import Store, deliveries, migrate
+from bot.store import Store, deliveries, migrate, secrets
 from bot.sweeper import Sweeper
 from bot.worker import Worker
 from runners.base import Limits, Router, Runner, RunnerError, Target, Traffic, Unavailable
@@ -80,12 +80,7 @@ async def serve(settings: Settings, *, web: bool, worker: bool) -> None:
 async def equipment(settings: Settings) -> Equipment:
     """What changes are scanned with here."""
     folder = settings.home.absolute() / "scan"
-    place = await box(
-        settings.runner,
-        settings.home.absolute(),
-        image_python=settings.image_python,
-        image_node=settings.image_node,
-    )
+    place = await box(settings.runner, settings.home.absolute(), images=settings.images)
     return Equipment(place, folder, Registries(Indexes.here(os.environ)))
 
 
@@ -110,6 +105,7 @@ async def running(
         proxy = Proxy(settings.preview_domain, wake=_wake(store, clock), clock=clock) if web else None
         service = None
         if worker:
+            await _hide(store, settings)
             runner = await _runner(settings)
             stack.push_async_callback(runner.close)
             github = await stack.enter_async_context(GitHub(settings, clock=clock))
@@ -239,13 +235,21 @@ async def _open(
     tasks(door.note_traffic(store, proxy))
 
 
+async def _hide(store: Store, settings: Settings) -> None:
+    """What was set before this life began is blotted out of logs from its first moment."""
+    for row in await store.read(secrets.listed):
+        try:
+            telemetry.hide([await asyncio.to_thread(secrets.opened, row, settings.home)])
+        except Misconfigured as error:
+            _log.warning("%s", error)
+
+
 async def _runner(settings: Settings) -> Runner:
     try:
         return await choose(
             settings.runner,
             settings.home.absolute(),
-            image_python=settings.image_python,
-            image_node=settings.image_node,
+            images=settings.images,
             certificates=settings.certificates,
         )
     except Unavailable as error:

@@ -17,7 +17,9 @@ from bot import Misconfigured
 class Settings(BaseSettings):
     """Environment variables of the same name, any case; an empty value counts as absent."""
 
-    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        frozen=True, env_ignore_empty=True, extra="ignore", env_nested_delimiter="_", env_nested_max_split=1
+    )
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -39,8 +41,7 @@ class Settings(BaseSettings):
     build_memory_mb: int = Field(2048, alias="SLIPWAY_BUILD_MEMORY_MB", ge=64)
     cpus: float = Field(2.0, alias="SLIPWAY_CPUS", gt=0)
     money: dict[str, Any] = Field(default_factory=dict, alias="SLIPWAY_MONEY")  # JSON: prices, alert_webhook
-    image_python: str | None = Field(None, alias="SLIPWAY_IMAGE_PYTHON")
-    image_node: str | None = Field(None, alias="SLIPWAY_IMAGE_NODE")
+    images: dict[str, str] = Field(default_factory=dict, alias="SLIPWAY_IMAGE")  # of SLIPWAY_IMAGE_*, by its last word
     ca_bundle: Path | None = Field(None, alias="SLIPWAY_CA_BUNDLE")
     github_app_id: str = ""
     github_private_key: str | None = None

@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 import time
+from collections.abc import Iterable
 from typing import TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -50,8 +51,25 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
+_SHORTEST = 6  # characters: a shorter secret would blot out ordinary words
+_hidden: set[str] = set()
+_exact: list[re.Pattern[str]] = []  # the one that finds all of them
+
+
+def hide(values: Iterable[str]) -> None:
+    """From now on these texts are blotted out, line by line, wherever `redact` looks."""
+    lines = {line for value in values for one in value.splitlines() if len(line := one.strip()) >= _SHORTEST}
+    if lines <= _hidden:
+        return
+    _hidden.update(lines)
+    longest_first = sorted(_hidden, key=lambda line: (-len(line), line))
+    _exact[:] = [re.compile("|".join(map(re.escape, longest_first)))]
+
+
 def redact(text: str) -> str:
-    """The text without what looks like a token, a key or a password in an address."""
+    """The text without what looks like a token, a key or a password in an address, and without what is hidden."""
+    for exact in _exact:
+        text = exact.sub("***", text)
     for pattern, shown in _SECRETS:
         text = pattern.sub(shown, text)
     return text

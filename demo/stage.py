@@ -228,9 +228,9 @@ async def _ready(http: httpx.AsyncClient, port: int) -> bool:
 
 def _plain(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment without settings of a Slipway that may be configured here for real."""
-    kept = ("SLIPWAY_RUNNER", "SLIPWAY_CA_BUNDLE", "SLIPWAY_IMAGE_PYTHON", "SLIPWAY_IMAGE_NODE")
+    kept = ("SLIPWAY_RUNNER", "SLIPWAY_CA_BUNDLE", "SLIPWAY_IMAGE_")
     ours = ("SLIPWAY_", "GITHUB_", "DATABASE_URL")
-    return {name: value for name, value in environ.items() if name in kept or not name.startswith(ours)}
+    return {name: value for name, value in environ.items() if name.startswith(kept) or not name.startswith(ours)}
 
 
 def _keys() -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,7 @@ from runners.base.box import Box
 from runners.base.folders import Folders
 from runners.process import ProcessRunner
 from runners.process.locked import ProcessBox
+from runners.several import Several
 
 _log = logging.getLogger(__name__)
 
@@ -21,20 +23,26 @@ async def choose(
     kind: Literal["auto", "docker", "process"],
     home: Path,
     *,
-    image_python: str | None = None,
-    image_node: str | None = None,
+    images: Mapping[str, str] | None = None,
     certificates: Path | None = None,
 ) -> Runner:
     """The backend that was asked for; "auto" is Docker when an engine with a base image answers, else processes.
 
+    `images`: what Docker uses instead of the official ones, by language ("go") or database ("postgresql").
     Raises Unavailable when the one asked for can't be used."""
+    return Several(await _backend(kind, home, images, certificates))
+
+
+async def _backend(
+    kind: Literal["auto", "docker", "process"], home: Path, images: Mapping[str, str] | None, certificates: Path | None
+) -> Runner:
     folders, ident = Folders(home), home_id(home)
     folders.sweep()
     if kind == "process":
         return await _processes(folders, ident, certificates)
     from runners.docker import DockerRunner  # 0.1 s to import
 
-    docker = DockerRunner(folders, ident, image_python=image_python, image_node=image_node, certificates=certificates)
+    docker = DockerRunner(folders, ident, images=images, certificates=certificates)
     try:
         await docker.ready()
         if kind == "auto":
@@ -69,8 +77,7 @@ async def box(
     kind: Literal["auto", "docker", "process"],
     home: Path,
     *,
-    image_python: str | None = None,
-    image_node: str | None = None,
+    images: Mapping[str, str] | None = None,
 ) -> Box:
     """Where scanners run: processes with namespaces of their own where the kernel gives them, whatever runs previews.
 
@@ -84,7 +91,7 @@ async def box(
         return plain
     from runners.docker.locked import DockerBox  # 0.1 s to import
 
-    docker = DockerBox(home, await asyncio.to_thread(home_id, home), image_python=image_python, image_node=image_node)
+    docker = DockerBox(home, await asyncio.to_thread(home_id, home), images=images)
     try:
         await docker.ready()
     except RunnerError as error:

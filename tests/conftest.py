@@ -12,6 +12,11 @@ import pytest
 IMAGES = {"SLIPWAY_IMAGE_PYTHON": "slipway/python:3.11", "SLIPWAY_IMAGE_NODE": "slipway/node:20"}
 
 
+def base_images() -> dict[str, str]:
+    """What Docker tests run projects on, by language, as `SLIPWAY_IMAGE_*` says."""
+    return {name.rpartition("_")[2].lower(): os.environ.get(name, usual) for name, usual in IMAGES.items()}
+
+
 @cache
 def without_docker() -> str | None:
     """Why Docker tests can't run here, or None when they can."""

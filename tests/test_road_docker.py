@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import base_images
 from tests.house import SERVER, House, house
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
@@ -18,8 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.docker]
 
 @pytest.fixture
 async def home(tmp_path: Path) -> AsyncIterator[House]:
-    images = {name: os.environ[name] for name in ("SLIPWAY_IMAGE_PYTHON", "SLIPWAY_IMAGE_NODE")}
-    async with house(tmp_path, SLIPWAY_RUNNER="docker", **images) as one:
+    async with house(tmp_path, SLIPWAY_RUNNER="docker", SLIPWAY_IMAGE=base_images()) as one:
         yield one
 
 

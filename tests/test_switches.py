@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import aiohttp
 import pytest
 
 from bot.models import Stage
+from tests.conftest import base_images
 from tests.house import House, eventually, house
 from tests.shipping import MAIN, ask, books, promote, proposed, rollback
 from tests.sizes import soak
@@ -81,8 +81,7 @@ async def home(tmp_path: Path) -> AsyncIterator[House]:
 
 @pytest.fixture
 async def docker_home(tmp_path: Path) -> AsyncIterator[House]:
-    images = {name: os.environ[name] for name in ("SLIPWAY_IMAGE_PYTHON", "SLIPWAY_IMAGE_NODE")}
-    async with house(tmp_path, SLIPWAY_RUNNER="docker", **images) as one:
+    async with house(tmp_path, SLIPWAY_RUNNER="docker", SLIPWAY_IMAGE=base_images()) as one:
         yield one
 
 

@@ -15,6 +15,7 @@ from bot import telemetry
 from bot.models import Build
 from bot.store import Store
 from runners.base import Artifact, BuildFailed, Limits, Log, Plan, Runner, Source
+from runners.base.folders import is_there
 from runners.frameworks import NotDetected, Tree, detect
 
 
@@ -37,7 +38,8 @@ class Builds:
     async def plan(self, tree: Path) -> Plan:
         """What the files say.  Raises BuildFailed with what was looked for."""
         try:
-            return await asyncio.to_thread(lambda: detect(Tree.read(tree)))
+            # Those that isolate run images; the other one has nothing but the machine's own programs.
+            return await asyncio.to_thread(lambda: detect(Tree.read(tree), images=self._runner.isolates))
         except NotDetected as error:
             raise BuildFailed(str(error), step="detect", hint=error.hint, path=error.path, line=error.line) from error
 
@@ -45,13 +47,13 @@ class Builds:
         """The artifact of a tree.  Raises BuildFailed.
 
         `apart` names who shares nothing with the project's own builds: what a fork built or cached stays the fork's."""
-        if plan.kind in ("worker", "cli", "multi"):
+        if plan.kind in ("worker", "cli") or (plan.kind == "multi" and not plan.shown):
             hint = "A preview needs something that answers HTTP: add a Procfile with a line such as: web: python app.py"
             raise BuildFailed(f"This is a {plan.kind} project; there is nothing to open.", step="detect", hint=hint)
         scope = f"{project_id}{apart}"
         key = _key(scope, tree_hash, plan, self._runner.name)
         known = await self._store.read(_known, key)
-        if known is not None and _still_there(known):
+        if known is not None and await asyncio.to_thread(is_there, known):
             telemetry.BUILDS.labels("reused").observe(0)
             return Made(known, plan, reused=True, seconds=0.0)
         began = self._clock()
@@ -68,10 +70,6 @@ class Builds:
 
 def _key(scope: str, tree_hash: str, plan: Plan, runner: str) -> str:
     return hashlib.sha256("\0".join((scope, tree_hash, plan.digest, runner)).encode()).hexdigest()
-
-
-def _still_there(artifact: Artifact) -> bool:
-    return all(Path(path).is_dir() for path in (artifact.path, artifact.deps) if path)
 
 
 def _known(session: Session, key: str) -> Artifact | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bot import __version__
-from bot.cli import audit, budget, policy
+from bot.cli import audit, budget, policy, secret
 from bot.errors import Misconfigured, SlipwayError
 
 EPILOG = """\
@@ -69,6 +69,7 @@ def _parser(serve: Serve, demo: Demo) -> argparse.ArgumentParser:
     audit.add(commands, _add)
     policy.add(commands, _add)
     budget.add(commands, _add)
+    secret.add(commands, _add)
     _add(commands, "migrate", _migrate, "bring the database to this version's schema (serve does it by itself)")
     return parser
 
@@ -93,7 +94,7 @@ def _detect(args: argparse.Namespace) -> int:
         print(json.dumps(raw, indent=2))
         return 0
     if plan.parts:
-        print(f"{plan.why['kind']}\n")
+        print(f"{plan.why['kind']}\n{plan.why.get('mount', '')}\n")
     for part in plan.parts or (plan,):
         _print_plan(part.as_json())
     return 0
@@ -101,7 +102,7 @@ def _detect(args: argparse.Namespace) -> int:
 
 _TOLD = (
     *("language", "version", "framework", "package_manager", "kind", "root", "entry", "static_dir", "port"),
-    *("env", "install", "build", "start", "release"),
+    *("env", "install", "build", "start", "release", "mount"),
 )
 
 

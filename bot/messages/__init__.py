@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from bot.messages import facts
@@ -53,6 +53,8 @@ class View:
     money_twin: Mapping[str, Any] | None = None
     scan: str = ""  # Markdown of bot.messages.scan
     scan_twin: Mapping[str, Any] | None = None
+    wants: str = ""  # Markdown of bot.messages.wants
+    wants_twin: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -161,8 +163,8 @@ def comment(view: View) -> str:
         return _expired(view)
     parts = [_twin(view), _status_line(view)]
     parts += [_reason(view)] if view.deployment.failure else [_app_table(view)]
-    parts += [view.production, _agent_line(view), view.scan, view.money, _rewrites(view), _notes(view), _commands()]
-    parts += [_details(view)]
+    parts += [view.production, _agent_line(view), view.scan, view.money, _rewrites(view), view.wants, _notes(view)]
+    parts += [_commands(), _details(view)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -188,6 +190,7 @@ def _twin(view: View) -> str:
             "agent_id": view.pull.agent_id,
             "money": view.money_twin,
             "scan": view.scan_twin,
+            "wants": list(view.wants_twin),
             "error": facts.error(deployment, view.log),
             "limits": facts.limits(deployment),
             **facts.again(deployment),
@@ -230,12 +233,18 @@ def _status_line(view: View) -> str:
 
 def _app_table(view: View) -> str:
     deployment, plan = view.deployment, view.deployment.plan or {}
-    name = " · ".join(str(plan[k]) for k in ("framework", "language") if plan.get(k))
-    app = inline(name or "finding out", 60)
+    app = inline(_called(plan) or "finding out", 120)
     health = "answers" if deployment.state in (State.LIVE, State.ASLEEP) else _doing(deployment.state).lower()
     preview, commit = f"**[{_host(view.url)}]({view.url})**", f"[`{deployment.sha[:7]}`]({view.commit_url})"
     head = "| App | Preview | This commit | Health |\n| --- | --- | --- | --- |"
     return f"{head}\n| {app} | {preview} | {commit} | {health} |"
+
+
+def _called(plan: Mapping[str, Any]) -> str:
+    """What it is made with; of several services also where each answers."""
+    if plan.get("parts"):
+        return ", ".join(f"{_called(part)} at {part['mount']}" for part in plan["parts"] if part.get("mount"))
+    return " · ".join(str(plan[k]) for k in ("framework", "language") if plan.get(k))
 
 
 def _host(url: str) -> str:

@@ -13,6 +13,7 @@ from bot.models.projects import AgentFreeze, Allowance, Display, Gate, Installat
 from bot.models.queue import Delivery, Effect, Work
 from bot.models.releases import Environment, Release, Stage
 from bot.models.scans import LateFinding, Night, Scan
+from bot.models.secrets import Secret
 
 __all__ = [
     "AgentFreeze",
@@ -44,6 +45,7 @@ __all__ = [
     "Reservation",
     "Route",
     "Scan",
+    "Secret",
     "Spend",
     "Stage",
     "State",

@@ -7,15 +7,17 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from bot.errors import Misconfigured
 from bot.hosts import commit_label, pull_label
 from bot.models import Deployment, Project, PullRequest, State
 from bot.policy.terms import Effective
 from bot.settings import Settings
-from bot.store import Store, artifacts, deployments
+from bot.store import Store, artifacts, deployments, secrets
 from bot.store.money import Money
-from bot.telemetry import redact
-from runners.base import Artifact, Instance, Launch, Limits, Router, Runner, Target
+from bot.telemetry import hide, redact
+from runners.base import Artifact, Instance, Launch, Limits, Router, Runner, StartFailed, Target
 from runners.base.logs import FileLog
+from runners.base.targets import target_of
 
 DRAIN_SECONDS = 10.0  # requests under way on an instance that goes may end; longer ones are cut
 
@@ -55,7 +57,9 @@ class Ground:
             cpus=min([self.settings.cpus, *(one.cpu for one in given if one.cpu)]),
             seconds=self.settings.start_seconds,
         )
+        secret = await self._secrets(project, pull, effective)
         env = {
+            **secret,
             "SLIPWAY": "1",
             "SLIPWAY_ENVIRONMENT": "preview",
             "SLIPWAY_PULL_REQUEST": str(pull.number),
@@ -63,15 +67,24 @@ class Ground:
         }
         return Launch(deployment, artifact, env, limits)
 
+    async def _secrets(self, project: Project, pull: PullRequest, effective: Effective) -> dict[str, str]:
+        """What maintainers set for previews; nothing of it for code from a fork, whoever let it run."""
+        if pull.fork or effective.isolation.secrets == "none":
+            return {}
+        try:
+            values = await self.store.read(secrets.values, self.settings.home, project.id, "preview")
+        except Misconfigured as error:
+            raise StartFailed(str(error), step="start", hint="Tell whoever runs this Slipway.") from error
+        hide(values.values())
+        return values
+
     def target(self, deployment: str, artifact: Artifact, instance: Instance | None) -> Target:
         """Where the addresses of something live lead."""
-        if instance is not None:
-            return Target("instance", deployment, host=instance.host, port=instance.port)
-        return Target("static", deployment, path=artifact.path or "", fallback=artifact.the_plan().fallback)
+        return target_of(deployment, artifact, instance)
 
     def resting(self, deployment: Deployment, artifact: Artifact | None) -> Target:
         """Where the own address of a replaced commit leads: static files stay, a server wakes when asked for."""
-        if artifact is not None and artifact.the_plan().kind == "static":
+        if artifact is not None and not artifact.the_plan().runs:
             return self.target(deployment.id, artifact, None)
         return Target("instance", deployment.id, asleep=True)
 

@@ -15,7 +15,8 @@ from bot.previews.ground import Ground
 from bot.previews.places import Places
 from bot.previews.spending import Spending
 from bot.sources import Revision, Sources
-from bot.store import agents, artifacts, commands, deployments, pulls, scans
+from bot.store import agents, artifacts, commands, deployments, pulls, scans, secrets
+from bot.telemetry import redact
 from runners.base import Artifact, BuildFailed, Failed, Gone, Instance, StartFailed, Target, failures
 from runners.base.logs import FileLog, end_of
 
@@ -101,7 +102,7 @@ class Refresh:
             log.write(f"note: {note}")
         tree = await self._sources.checkout(project.id, deployment.sha)
         plan = await self._builds.plan(tree)
-        words = f"building {plan.framework or plan.language}"
+        words = "building " + " and ".join(one.framework or one.language for one in plan.shown or (plan,))
         await ground.step(deployment, State.BUILDING, words, plan=plan.as_json(), tree=revision.tree_hash)
         apart = f"-fork-{pull.number}" if fork else ""
         async with self._spending.build(deployment, pull.number, plan):
@@ -152,7 +153,7 @@ class Refresh:
         instance = await self._inherit(former, artifact) if former else None
         started: Instance | None = None
         async with contextlib.AsyncExitStack() as held:
-            if instance is None and artifact.the_plan().kind != "static":
+            if instance is None and artifact.the_plan().runs:
                 ours = standing.pull if standing else pull
                 denied = await held.enter_async_context(self._places.place(project, deployment, ours.agent_id))
                 if denied is not None:
@@ -238,6 +239,9 @@ class Refresh:
         """The former instance, when it runs exactly what is asked for and answers."""
         if former.artifact != artifact.digest or former.instance is None:
             return None
+        changed = await self._store.read(secrets.changed_at, former.project_id, "preview")
+        if changed >= former.received_at:
+            return None  # it was started with other values
         instance = Instance.from_json(former.instance)
         with contextlib.suppress(Gone):
             if former.state is State.ASLEEP:
@@ -265,7 +269,7 @@ class Refresh:
         told = {
             "reason_code": f"{failure.step}_failed",
             "step": failure.step,
-            "message": str(failure),
+            "message": redact(str(failure)),
             "hint": failure.hint or None,
             "path": failure.path,
             "line": failure.line,

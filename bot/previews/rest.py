@@ -107,7 +107,7 @@ class Rest:
         standing, artifact = await ground.standing(deployment), await ground.artifact(deployment)
         if standing is None or artifact is None:
             return
-        if artifact.the_plan().kind == "static":
+        if not artifact.the_plan().runs:
             await self._start_again(standing, deployment, artifact)
             return
         frozen = await self._frozen(standing, deployment)
@@ -129,7 +129,7 @@ class Rest:
 
     async def _start_again(self, standing: deployments.Standing, deployment: Deployment, artifact: Artifact) -> None:
         ground, instance = self._ground, await self._awake(deployment)
-        started = instance is None and artifact.the_plan().kind != "static"
+        started = instance is None and artifact.the_plan().runs
         if started:
             launch = await ground.launch(standing.project, standing.pull, deployment.id, artifact)
             instance = await ground.runner.start(launch, ground.log(deployment.id))

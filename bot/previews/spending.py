@@ -85,7 +85,7 @@ class Spending:
             yield
             done = True
         finally:
-            took, runs_on = self._ground.clock() - began, done and plan.kind != "static"
+            took, runs_on = self._ground.clock() - began, done and plan.runs
             await self._money.built(deployment.project_id, number, deployment.id, took, runs_on=runs_on)
 
     async def look(self) -> list[tuple[str, Over]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bot import errands
 from bot.audit import Entry, Ruling
+from bot.errors import Misconfigured
 from bot.github import GitHub, Repository
 from bot.hosts import environment_label
 from bot.models import Environment, Project, Release, Stage
@@ -21,10 +22,11 @@ from bot.policy.terms import Effective
 from bot.releases.ask import Ask, Outcome, refused
 from bot.releases.verdict import Watch
 from bot.settings import Settings
-from bot.store import Store, artifacts, environments, releases
-from bot.telemetry import redact
-from runners.base import Artifact, Gone, Instance, Launch, Limits, Router, Runner, Target
+from bot.store import Store, artifacts, environments, releases, secrets
+from bot.telemetry import hide, redact
+from runners.base import Artifact, Gone, Instance, Launch, Limits, Router, Runner, StartFailed, Target
 from runners.base.logs import FileLog, end_of
+from runners.base.targets import target_of
 
 PRODUCTION = "production"
 WATCHED = ("interval", "fail_after", "min_samples", "window")  # fields of a policy's `health` and of `Watch`
@@ -109,21 +111,23 @@ class Ground:
 
     async def launch(self, project: Project, release: Release, artifact: Artifact) -> Launch:
         """Nothing of a preview's environment: it must not know that it was one."""
-        name = release.environment
+        name, artifact = release.environment, alone(artifact)
         path = await self.health_path(project, name)
         if path is not None:
             artifact = dataclasses.replace(artifact, plan={**artifact.plan, "health": path})
         limits = Limits(
             memory=self.settings.memory_mb * 1024 * 1024, cpus=self.settings.cpus, seconds=self.settings.start_seconds
         )
-        env = {"SLIPWAY": "1", "SLIPWAY_ENVIRONMENT": name, "SLIPWAY_URL": self.url(project, name)}
+        try:
+            secret = await self.store.read(secrets.values, self.settings.home, project.id, name)
+        except Misconfigured as error:
+            raise StartFailed(str(error), step="start", hint="Tell whoever runs this Slipway.") from error
+        hide(secret.values())
+        env = {**secret, "SLIPWAY": "1", "SLIPWAY_ENVIRONMENT": name, "SLIPWAY_URL": self.url(project, name)}
         return Launch(release.id, artifact, env, limits)
 
     def target(self, release: str, artifact: Artifact, instance: Instance | None) -> Target:
-        if instance is not None:
-            return Target("instance", release, host=instance.host, port=instance.port, robots=True)
-        fallback = artifact.the_plan().fallback
-        return Target("static", release, path=artifact.path or "", fallback=fallback, robots=True)
+        return target_of(release, artifact, instance, robots=True)
 
     async def artifact(self, digest: str | None) -> Artifact | None:
         build = await self.store.read(artifacts.build_of, digest) if digest else None
@@ -133,7 +137,7 @@ class Ground:
         """The instance of a release: the one that is still warm, else a new one; static files need none.
 
         A warm one that does not answer has no row from the switch on, so the sweep stops it.  Raises StartFailed."""
-        if artifact.the_plan().kind == "static":
+        if not artifact.the_plan().runs:
             return None
         if release.instance is not None:
             warm = Instance.from_json(release.instance)
@@ -249,3 +253,9 @@ NO_WORDS = {
     "frozen": "The environment was frozen meanwhile.",
     "revoked": "It was revoked: it must not run again.",
 }
+
+
+def alone(artifact: Artifact) -> Artifact:
+    """Without databases that would go with it: rows outlive a release, whose values say where they are."""
+    plan = {**artifact.plan, "backing": (), "prepare": None}
+    return dataclasses.replace(artifact, plan=plan, parts=tuple(map(alone, artifact.parts)))

@@ -14,6 +14,7 @@ from bot.releases.judge import Judge, Judged, helped
 from bot.releases.schema import destructive, told, warning
 from bot.sources import Sources
 from bot.store import environments, releases
+from bot.telemetry import redact
 from runners.base import Artifact, Failed, Instance, RunFailed, StartFailed
 
 RULES_ASKED = tuple(rule.__name__ for rule in RULES)
@@ -139,9 +140,9 @@ class Promote:
 
     async def _unfit(self, ask: Ask, release: Release, error: Failed, *, ran: bool) -> Outcome:
         """Its release command failed, or the new instance never was healthy; what serves has not noticed."""
-        code, what = "health_failed", f"`{release.sha[:7]}` did not become healthy: {error}"
+        code, what = "health_failed", f"`{release.sha[:7]}` did not become healthy: {redact(str(error))}"
         if isinstance(error, RunFailed):
-            code, what = "release_failed", f"The release command of `{release.sha[:7]}` failed: {error}"
+            code, what = "release_failed", f"The release command of `{release.sha[:7]}` failed: {redact(str(error))}"
         elif ran:
             what = f"{what} Its release command had run."
         say = f"{what} {ask.environment} serves what it served before."

@@ -14,6 +14,7 @@ from bot.releases.ground import LEASE_SECONDS, NO_WORDS, Ground, entry
 from bot.releases.schema import destructive, guard, told
 from bot.releases.verdict import left_to_people
 from bot.store import environments, releases
+from bot.telemetry import redact
 from runners.base import Artifact, Instance, StartFailed
 
 HOUR = 3600.0
@@ -155,7 +156,8 @@ class Rollback:
         try:
             instance = await self._ground.start(ask.project, release, artifact)
         except StartFailed as error:
-            words = f"`{release.sha[:7]}` did not start again: {error} {ask.environment} serves what it served before."
+            why = redact(str(error))
+            words = f"`{release.sha[:7]}` did not start again: {why} {ask.environment} serves what it served before."
             return await self._fail(ask, release, refused("health_failed", words))
         return await self._switch(ask, way, release, artifact, instance, lease)
 

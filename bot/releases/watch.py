@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +17,7 @@ from bot.releases.rollback import SLIPWAY, Rollback
 from bot.releases.verdict import OK, UNKNOWN, Seen, Watch, figures, figures_of, look, reason, verdict
 from bot.store import environments, projects, releases, traffic
 from runners.base import Instance, RunnerError, Traffic
+from runners.base.folders import is_there
 
 EVIDENCE = 10  # samples that are shown
 GONE = "it does not run any more"
@@ -76,7 +76,7 @@ class Vigil:
         """ "ok", what is wrong, or "unknown" when it can't be told."""
         if row.instance is None:
             artifact = await self._ground.artifact(row.artifact)
-            there = artifact is not None and await asyncio.to_thread(Path(artifact.path or "").is_dir)
+            there = artifact is not None and await asyncio.to_thread(is_there, artifact)
             return OK if there else "its files are gone"
         instance = Instance.from_json(row.instance)
         try:

@@ -27,7 +27,7 @@ from bot.hosts import commit_label, environment_label, pull_label
 from bot.messages import CHECK, MARKER, View, check, comment, production, remote
 from bot.messages.commands import ANSWERS
 from bot.models import Deployment, Effect, PullRequest, Release, State
-from bot.reports.lines import scanned, with_money
+from bot.reports.lines import scanned, with_money, with_wants
 from bot.reports.once import once
 from bot.scanners.dependencies import Late
 from bot.settings import Settings
@@ -288,6 +288,7 @@ class Reports:
         rewrites = await self._store.read(commands.rewrites, pull.project_id, pull.number)
         seen_by = await self._store.read(scanned, newest, self._clock())
         view = dataclasses.replace(view, rewrites=rewrites, **seen_by)
+        view = await self._store.read(with_wants, view, standing.project)
         if self._account is not None:
             view = with_money(view, await self._account(pull.project_id, pull.number), self._clock())
         body = comment(view)

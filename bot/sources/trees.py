@@ -82,7 +82,8 @@ async def _changes(git: Git, mirror: Path, near: str, tree: str) -> list[Change]
 
 
 def _newest(folder: Path) -> Path | None:
-    found = [entry for entry in os.scandir(folder) if not entry.name.startswith(".") and entry.is_dir()]
+    with os.scandir(folder) as entries:
+        found = [entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
     newest = max(found, key=lambda entry: entry.stat().st_mtime, default=None)
     return Path(newest.path) if newest else None
 

@@ -7,32 +7,49 @@ the process.
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
 import hashlib
-import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
+
+from runners.base.record import Record
+from runners.base.routing import LATENCY, Mount, Router, Target, Traffic
+
+__all__ = [
+    "LATENCY",
+    "TOO_LONG",
+    "Artifact",
+    "Backing",
+    "BuildFailed",
+    "Failed",
+    "Gone",
+    "Instance",
+    "Kind",
+    "Launch",
+    "Limits",
+    "Log",
+    "Migration",
+    "Mount",
+    "Plan",
+    "Reading",
+    "Router",
+    "RunFailed",
+    "Runner",
+    "RunnerError",
+    "Source",
+    "StartFailed",
+    "Target",
+    "Traffic",
+    "Unavailable",
+]
 
 Kind = Literal["server", "static", "worker", "cli", "multi"]
 
 
-class _Record:
-    """A frozen dataclass that survives a trip through JSON."""
-
-    def as_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)  # type: ignore[call-overload,no-any-return]
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Self:
-        known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        return cls(**{key: value for key, value in raw.items() if key in known})
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
-class Migration(_Record):
+class Migration(Record):
     """One step that changes a database, found in the tree; nobody says that it was run.
 
     `name` is its path, `digest` 16 hex digits over what is in it."""
@@ -43,7 +60,23 @@ class Migration(_Record):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Plan(_Record):
+class Backing(Record):
+    """A database server that a project wants beside it: one of its own per preview, gone with it.
+
+    `host` is the name under which the project looks for it; `variables` are set for the project, each a template of
+    {url}, {host}, {port}, {user}, {password} and {database}."""
+
+    kind: Literal["postgresql", "mysql", "redis"]
+    host: str
+    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    user: str = "app"
+    password: str | None = None  # None: made anew for each instance
+    database: str = "app"
+    version: str | None = None  # as the project asks for it: "16"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan(Record):
     """How to build and run a tree, found in its files, with the evidence for each field in `why`.
 
     Paths are relative to `root`, which is relative to the tree ("." when they are the same).  `install`, `build`
@@ -73,30 +106,54 @@ class Plan(_Record):
     health: str = "/"
     system_packages: tuple[str, ...] = ()
     parts: tuple[Plan, ...] = ()  # kind == "multi": one plan per service
+    mount: str | None = None  # of a part: the path it answers below, "/" or "/api"; None: it is not shown
+    strip: bool = False  # of a part: its own paths don't begin with `mount`, so that is taken away
+    caches: tuple[str, ...] = ()  # folders below `root` that the build step fills to be faster the next time
+    backing: tuple[Backing, ...] = ()
+    prepare: str | None = None  # run once in a preview, when its databases are there, before `start`: migrations
+    wants: tuple[str, ...] = ()  # environment variables that the code reads and nothing sets; for people
     migrations: tuple[Migration, ...] | None = None  # by name; None: nobody looked
     why: Mapping[str, str] = dataclasses.field(default_factory=dict)  # field -> evidence, for people
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:
-        lists = {"manifests", "install", "system_packages"}
+        lists = {"manifests", "install", "system_packages", "caches", "wants"}
         known = {field.name for field in dataclasses.fields(cls)}
         values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in raw.items() if k in known}
         values["parts"] = tuple(cls.from_json(part) for part in raw.get("parts", ()))
+        values["backing"] = tuple(Backing.from_json(one) for one in raw.get("backing", ()))
         if raw.get("migrations") is not None:
             values["migrations"] = tuple(Migration.from_json(one) for one in raw["migrations"])
         return cls(**values)
+
+    @property
+    def shown(self) -> tuple[Plan, ...]:
+        """Of several services those that have a path of their own."""
+        return tuple(part for part in self.parts if part.mount is not None)
+
+    @property
+    def runs(self) -> bool:
+        """Something of it has to be started; False: files are served, or there is nothing to open."""
+        return any(part.runs for part in self.shown) if self.kind == "multi" else self.kind == "server"
 
     @property
     def digest(self) -> str:
         """Names what the plan does; `why` is for people and does not count.
 
         Migrations don't either: they follow from the tree, which is in every key beside this, and what was built
-        before anybody looked for them is built no other way now.  So it is with a release command that there is not."""
+        before anybody looked for them is built no other way now.  So it is with what later versions of us look for
+        and don't find."""
         raw = {**self.as_json(), "why": None, "parts": [part.digest for part in self.parts]}
-        del raw["migrations"]
-        if self.release is None:
-            del raw["release"]
+        for name in _SAYS_NOTHING:
+            del raw[name]
+        for name in _CAME_LATER:
+            if not raw[name]:
+                del raw[name]
         return hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()
+
+
+_SAYS_NOTHING = ("migrations", "wants")  # of how it is built and run
+_CAME_LATER = ("release", "mount", "strip", "caches", "backing", "prepare")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -110,16 +167,29 @@ class Source:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Artifact(_Record):
+class Artifact(Record):
     """What a build left.  Never changed, only started, served, promoted or removed."""
 
     digest: str  # "sha256:..." over tree, plan, dependencies and outputs
-    kind: Literal["directory", "image"]
+    kind: Literal["directory", "image", "several"]
     plan: Mapping[str, Any]  # Plan.as_json()
     scope: str
     path: str | None = None  # directory: the files (server: copied for each instance; static: served as they are)
     deps: str | None = None  # directory: the dependency layer beside them
     image: str | None = None  # image: its id
+    parts: tuple[Artifact, ...] = ()  # several: one for each part of the plan that is shown, in its order
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Self:
+        known = {field.name for field in dataclasses.fields(cls)}
+        values = {key: value for key, value in raw.items() if key in known}
+        return cls(**{**values, "parts": tuple(cls.from_json(part) for part in raw.get("parts", ()))})
+
+    def folders(self) -> Iterator[str]:
+        """All that it needs on disk."""
+        yield from (path for path in (self.path, self.deps) if path)
+        for part in self.parts:
+            yield from part.folders()
 
     def the_plan(self) -> Plan:
         return Plan.from_json(self.plan)
@@ -147,14 +217,25 @@ class Launch:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Instance(_Record):
+class Instance(Record):
     """One thing that runs, as its backend knows it."""
 
     id: str  # the backend's own name for it
     deployment: str
     runner: str
-    host: str  # where the router reaches it
+    host: str  # where the router reaches it; of several: the first
     port: int
+    parts: tuple[Instance, ...] = ()  # several services that are one preview: those that run, in their order
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is read again, so that the two can be compared."""
+        return {**dataclasses.asdict(self), "parts": [part.as_json() for part in self.parts]}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Self:
+        known = {field.name for field in dataclasses.fields(cls)}
+        values = {key: value for key, value in raw.items() if key in known}
+        return cls(**{**values, "parts": tuple(cls.from_json(part) for part in raw.get("parts", ()))})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -222,100 +303,6 @@ class Runner(Protocol):
 
     async def close(self) -> None:
         """Let go of connections and spares; running instances go on."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Target(_Record):
-    """Where a hostname leads: to an instance, a directory, or a page about what is going on."""
-
-    kind: Literal["instance", "static", "page"]
-    deployment: str
-    host: str = ""  # instance
-    port: int = 0
-    path: str = ""  # static: the directory
-    fallback: bool = False
-    asleep: bool = False  # instance or page: the next request wakes it
-    state: str = ""  # page: building, failed, closed, ...
-    title: str = ""
-    lines: tuple[str, ...] = ()  # page: what happened so far
-    log: str = ""  # page: path of the log file whose end is shown
-    robots: bool = False  # False: tell search engines to stay away
-
-
-# Upper bounds, in seconds, of the buckets of Traffic.latency; each is 1.3 to 1.7 times the one before.  One more
-# bucket takes what was slower.
-LATENCY = tuple(
-    round(step * decade, 6) for decade in (0.001, 0.01, 0.1, 1.0, 10.0) for step in (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
-)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Traffic(_Record):
-    """What a router counted for one deployment; sums and differences of it are Traffic too.
-
-    A request counts when the application answered it, or should have: pages of our own, upgrades (WebSockets), broken
-    requests and clients that left at once do not."""
-
-    requests: int = 0
-    failures: int = 0  # of these: answered with 5xx, or not at all
-    bytes_out: int = 0  # of bodies and WebSockets, towards clients
-    latency: tuple[int, ...] = ()  # requests by their time to the response head; () is nothing but zeros
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Self:
-        known = {field.name for field in dataclasses.fields(cls)}
-        values = {key: value for key, value in raw.items() if key in known}
-        return cls(**{**values, "latency": tuple(raw.get("latency", ()))})
-
-    def __add__(self, other: Traffic) -> Traffic:
-        return self._with(other, 1)
-
-    def __sub__(self, other: Traffic) -> Traffic:
-        return self._with(other, -1)
-
-    @property
-    def timed(self) -> int:
-        """Requests with a known time to the response head."""
-        return sum(self.latency)
-
-    def slower(self, seconds: float) -> int:
-        """Requests that took longer; `seconds` counts as the next bound of LATENCY above it."""
-        return sum(self.latency[bisect.bisect_left(LATENCY, seconds) + 1 :])
-
-    def quantile(self, share: float) -> float | None:
-        """The bound of LATENCY that this share of requests stayed within, in seconds; None without any.
-
-        What was slower than the last bound counts as that bound."""
-        seen, wanted = 0, share * self.timed
-        for bound, number in zip((*LATENCY, LATENCY[-1]), self.latency, strict=False):
-            seen += number
-            if seen and seen >= wanted:
-                return bound
-        return None
-
-    def _with(self, other: Traffic, sign: int) -> Traffic:
-        pairs = itertools.zip_longest(self.latency, other.latency, fillvalue=0)
-        return Traffic(
-            self.requests + sign * other.requests,
-            self.failures + sign * other.failures,
-            self.bytes_out + sign * other.bytes_out,
-            tuple(mine + sign * theirs for mine, theirs in pairs),
-        )
-
-
-class Router(Protocol):
-    """What sends a hostname's requests somewhere."""
-
-    async def point(self, host: str, target: Target) -> None:
-        """The only switch: requests that begin after it returns reach `target`; older ones end where they are."""
-
-    async def drop(self, host: str) -> None: ...
-
-    async def drained(self, deployment: str, seconds: float) -> bool:
-        """Wait until no request to that deployment is under way; False when time ran out."""
-
-    def traffic(self) -> Mapping[str, Traffic]:
-        """What was counted since the previous call, by deployment; for one reader, who adds it up."""
 
 
 class RunnerError(Exception):

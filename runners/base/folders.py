@@ -4,6 +4,7 @@
     artifacts/<scope>/<key>/   the files a build step left
     instances/<deployment>/    one instance's own copy, logs and notes
     caches/<scope>/<tool>/     downloads of package managers; writable by install scripts, hence one per scope
+    caches/<scope>/built/      what builds leave for the next ones (kept.py)
 
 A finished folder appears under its name by one rename, so a crash leaves only `*.part` folders, which `sweep` removes.
 """
@@ -47,6 +48,8 @@ class Folders:
         for kind in ("deps", "artifacts"):
             for part in (self.home / kind).glob("*/*.part"):
                 remove(part)
+        for part in (self.home / "caches").glob("*/built/*.part"):
+            remove(part)
 
 
 @contextlib.contextmanager
@@ -78,6 +81,11 @@ def deps_key(source: Source, base: str) -> str:
     if plan.install_in_tree:
         seen.update(source.tree_hash.encode())
     return seen.hexdigest()[:32]
+
+
+def is_there(artifact: Artifact) -> bool:
+    """Nobody has removed what it consists of.  Blocks."""
+    return all(Path(path).is_dir() for path in artifact.folders())
 
 
 def artifact_key(source: Source, deps: str | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from runners.base import (
 from runners.base.failures import locate
 from runners.base.folders import Folders, remove
 from runners.base.sizes import Sizes
+from runners.docker.backing import Beside, Databases
 from runners.docker.berths import Berth, Berths, Shape
 from runners.docker.doors import Doors
 from runners.docker.engine import Engine, Refused, address
@@ -56,14 +58,14 @@ class DockerRunner:
         folders: Folders,
         home_id: str,
         *,
-        image_python: str | None = None,
-        image_node: str | None = None,
+        images: Mapping[str, str] | None = None,
         certificates: Path | None = None,
         spares: int = 4,
     ) -> None:
         self._folders = Folders(folders.home.resolve())
         self._engine = Engine(home_id)
-        self._images = Images(self._engine, image_python, image_node)
+        self._images = Images(self._engine, images or {})
+        self._databases = Databases(self._engine, images or {})
         self._overlays = Overlays(self._engine, self._folders)
         self._certificates = certificates.resolve() if certificates else None
         self._layers = Layers(self._engine, self._folders, self._overlays, self._certificates)
@@ -102,9 +104,20 @@ class DockerRunner:
 
     async def start(self, launch: Launch, log: Log) -> Instance:
         """Run it until it answers healthily.  Raises StartFailed, Gone, Unavailable; then nothing is left."""
-        env, berth = await self._berth(launch, log)
+        beside = await self._databases.start(launch, log)
         try:
-            host, port = await self._live(launch, berth, env, log)
+            launch = beside.told(launch)
+            await self._prepare(launch, beside, log)
+            return await self._start(launch, beside, log)
+        except BaseException:
+            if beside.network:
+                await to_end(self._databases.clear(launch.deployment))
+            raise
+
+    async def _start(self, launch: Launch, beside: Beside, log: Log) -> Instance:
+        env, berth = await self._berth(launch, beside, log)
+        try:
+            host, port = await self._live(launch, berth, env, beside.network, log)
             await to_end(self._settle(launch, berth, host, port))
         except BaseException:
             await to_end(self._berths.clear(berth))
@@ -129,13 +142,32 @@ class DockerRunner:
             hint = "The end of the log says more."
             raise RunFailed(f"It ended with exit code {state['ExitCode']}.", step="release", hint=hint)
 
-    async def _ended(self, launch: Launch, command: str, log: Log) -> dict[str, Any]:
+    async def _prepare(self, launch: Launch, beside: Beside, log: Log) -> None:
+        """Run the plan's migrations, when all its databases are our own.  Raises StartFailed."""
+        plan = launch.artifact.the_plan()
+        if not plan.prepare or not beside.complete:
+            return
+        log.write(f"$ {plan.prepare}\n")
+        tail = Tail(log)
+        try:
+            async with asyncio.timeout(launch.limits.seconds):
+                state = await self._ended(launch, plan.prepare, tail, beside.network)
+        except TimeoutError as error:
+            raise StartFailed(TOO_LONG.format(launch.limits.seconds), step="prepare") from error
+        if state["ExitCode"]:
+            told, hint = f"{plan.prepare} ended with exit code {state['ExitCode']}", "The end of the log says more."
+            if state.get("OOMKilled"):
+                told, hint = f"{plan.prepare} ran out of memory", "Use less memory, or raise SLIPWAY_MEMORY_MB."
+            raise _blamed(told, hint, tail, plan.root, "prepare")
+
+    async def _ended(self, launch: Launch, command: str, log: Log, network: str | None = None) -> dict[str, Any]:
         """How it ended, as the engine tells it; nothing of it is left."""
-        berth, env = await self._box(launch, command, log)
+        berth, env = await self._box(launch, command, network, log)
         try:
             follow = Follow(self._engine, berth.container, log)
             try:
                 if berth.shape:
+                    await self._berths.join(berth, network)
                     await to_end(self._berths.fill(berth, launch.artifact, env, command))
                 await asyncio.shield(follow.ended)
             finally:
@@ -146,12 +178,13 @@ class DockerRunner:
         finally:
             await to_end(self._berths.clear(berth))
 
-    async def _box(self, launch: Launch, command: str, log: Log) -> tuple[Berth, dict[str, str]]:
+    async def _box(self, launch: Launch, command: str, network: str | None, log: Log) -> tuple[Berth, dict[str, str]]:
         """Where a command line runs, and what it will see."""
         artifact, plan, name = launch.artifact, launch.artifact.the_plan(), self._engine.new_name("release")
         if artifact.kind == "image":
             env = wished(launch, plan.port or PORT)
-            return await self._berths.make_image(launch, env, PORT, command=command, name=name), env
+            berth = await self._berths.make_image(launch, env, PORT, command=command, name=name, network=network)
+            return berth, env
         image = await self._images.base_id(plan, log)
         shape = await self._berths.shape(artifact, image, launch.limits)
         return await self._berths.make(shape, name, "build"), running(launch, self._certificates)
@@ -164,15 +197,17 @@ class DockerRunner:
         await to_end(self._stop(instance))
 
     async def sleep(self, instance: Instance) -> None:
-        """Freeze its processes."""
+        """Freeze its processes, and its databases'."""
         try:
             await self._engine.call("pause", await self._ours(instance))
         except Refused as refused:
             if "already paused" not in str(refused):
                 raise Gone(f"it can't be put to sleep: {refused}") from refused
+        await self._databases.pause(instance.deployment)
 
     async def wake(self, instance: Instance) -> None:
         """Thaw them.  Raises Gone when there is nothing to wake."""
+        await self._databases.unpause(instance.deployment)
         try:
             await self._engine.call("unpause", await self._ours(instance))
         except Refused as refused:
@@ -238,17 +273,18 @@ class DockerRunner:
 
     async def _sweep_once(self) -> None:
         await self._engine.sweep()
+        await self._databases.sweep()
         places = (self._folders.home / "instances").glob("*")
         for folder in [each for each in places if self._engine.stale(each.name)]:
             await self._engine.thread(remove, folder)
 
-    async def _berth(self, launch: Launch, log: Log) -> tuple[dict[str, str], Berth]:
+    async def _berth(self, launch: Launch, beside: Beside, log: Log) -> tuple[dict[str, str], Berth]:
         """What it will see, and where it will run."""
         artifact, plan = launch.artifact, launch.artifact.the_plan()
         if artifact.kind == "image":
             env = wished(launch, plan.port or PORT)
             try:
-                return env, await self._berths.make_image(launch, env, port_of(env, PORT))
+                return env, await self._berths.make_image(launch, env, port_of(env, PORT), network=beside.network)
             except Refused as refused:
                 hint = "Look at CMD and ENTRYPOINT in the Dockerfile."
                 raise StartFailed(f"The image can't be started: {refused}", step="start", hint=hint) from refused
@@ -260,7 +296,9 @@ class DockerRunner:
         berth = spare or await self._berths.make(shape, launch.deployment, "instance")
         return running(launch, self._certificates), berth
 
-    async def _live(self, launch: Launch, berth: Berth, env: dict[str, str], log: Log) -> tuple[str, int]:
+    async def _live(
+        self, launch: Launch, berth: Berth, env: dict[str, str], network: str | None, log: Log
+    ) -> tuple[str, int]:
         tail = Tail(log)
         plan = launch.artifact.the_plan()
         follow = Follow(self._engine, berth.container, tail)
@@ -270,6 +308,7 @@ class DockerRunner:
 
         try:
             if launch.artifact.kind == "directory":
+                await self._berths.join(berth, network)
                 await to_end(self._berths.fill(berth, launch.artifact, env))
             doors = Doors(self._engine, berth, port_of(env, PORT))
             return await doors.reach(plan.health, launch.limits.seconds, alive)
@@ -291,11 +330,7 @@ class DockerRunner:
                 hint = "Use less memory, or raise SLIPWAY_MEMORY_MB."
         elif unhealthy.status is not None:
             hint = "Look at the log for the error behind it."
-        fault = locate(tail.text, cwd=launch.artifact.the_plan().root)
-        if fault is None:
-            return StartFailed(message, step="start", hint=hint)
-        told = f"{message}: {fault.message}"
-        return StartFailed(told, step="start", hint=fault.hint or hint, path=fault.path, line=fault.line)
+        return _blamed(message, hint, tail, launch.artifact.the_plan().root, "start")
 
     async def _settle(self, launch: Launch, berth: Berth, host: str, port: int) -> None:
         """It is live: give it its own share of the processors, and write down where it answers."""
@@ -306,6 +341,8 @@ class DockerRunner:
 
     async def _stop(self, instance: Instance) -> None:
         made = await self._engine.remove(instance.id, patience=_PATIENCE)
+        if not await self._engine.known(instance.deployment):  # another may have taken its place, and them
+            await self._databases.clear(instance.deployment)
         for name in {instance.deployment, made or instance.deployment}:
             await self._engine.thread(remove, self._folders.instance(name))
 
@@ -336,3 +373,12 @@ class DockerRunner:
         except (OSError, ValueError):  # it is not live yet
             return {}
         return note
+
+
+def _blamed(message: str, hint: str, tail: Tail, root: str, step: str) -> StartFailed:
+    """With the fault that its output tells of, when it does."""
+    fault = locate(tail.text, cwd=root)
+    if fault is None:
+        return StartFailed(message, step=step, hint=hint)
+    told = f"{message}: {fault.message}"
+    return StartFailed(told, step=step, hint=fault.hint or hint, path=fault.path, line=fault.line)

@@ -91,6 +91,11 @@ class Berths:
             large=artifact.path if large and await self._overlays.work(image) else None,
         )
 
+    async def join(self, berth: Berth, network: str | None) -> None:
+        """Let it talk to its databases, if it has any."""
+        if network is not None:
+            await self._engine.call("connect_container_to_network", berth.container, network)
+
     async def make(self, shape: Shape, name: str, kind: str) -> Berth:
         """A started container that waits.  Cancelled or failed, it leaves nothing."""
         berth = Berth(name, self._folders.instance(name), shape)
@@ -102,7 +107,8 @@ class Berths:
                 berth,
                 kind,
                 image=shape.image,
-                command=["/bin/sh", "-c", _WAIT if direct else _LOOK],
+                entrypoint=["/bin/sh"],  # images of tools have their own
+                command=["-c", _WAIT if direct else _LOOK],
                 env=_GROUP,
                 mounts=mounts,
                 folder=APP,
@@ -117,11 +123,19 @@ class Berths:
         return berth
 
     async def make_image(
-        self, launch: Launch, env: Mapping[str, str], port: int, *, command: str | None = None, name: str | None = None
+        self,
+        launch: Launch,
+        env: Mapping[str, str],
+        port: int,
+        *,
+        command: str | None = None,
+        name: str | None = None,
+        network: str | None = None,
     ) -> Berth:
         """An image of the project's own, started as it wants; its environment can't come later.
 
-        With `command` that runs, and nothing else, under a name that is swept like a build's."""
+        With `command` that runs, and nothing else, under a name that is swept like a build's.  `network`: of its
+        databases."""
         name = name or launch.deployment
         berth = Berth(name, self._folders.instance(name))
         try:
@@ -131,12 +145,13 @@ class Berths:
                 "build" if command else "instance",
                 image=launch.artifact.image or "",
                 entrypoint=["/bin/sh", "-c", command] if command else None,
+                command=None if command else _words(launch.artifact.the_plan().start),
                 env={**env, **_GROUP},
                 capabilities=IMAGE_CAPABILITIES,
                 limits=_booting(launch.limits),
                 publish=None if command or (await self._engine.facts()).direct else port,
             )
-            await to_end(self._start(berth, box))
+            await to_end(self._start(berth, box, network))
         except BaseException:
             await to_end(self.clear(berth))
             raise
@@ -238,8 +253,9 @@ class Berths:
         await self._engine.give(overlay.upper)
         return overlay.mount(self._engine)
 
-    async def _start(self, berth: Berth, box: Box) -> None:
+    async def _start(self, berth: Berth, box: Box, network: str | None = None) -> None:
         berth.container = await self._engine.create(box)
+        await self.join(berth, network)
         await self._engine.start(berth.container)
         found = await self._engine.call("inspect_container", berth.container)
         berth.pid, berth.host = int(found["State"]["Pid"]), address(found)
@@ -254,6 +270,14 @@ def published(ports: Mapping[str, Any] | None) -> int | None:
         for each in bindings or ():
             return int(each["HostPort"])
     return None
+
+
+def _words(start: str | None) -> list[str] | None:
+    """What an image is started with, when the project says something else than the image does."""
+    try:
+        return shlex.split(start) if start else None
+    except ValueError:  # a quote that never ends
+        return ["/bin/sh", "-c", start or ""]
 
 
 def _script(plan: Plan, env: Mapping[str, str], command: str) -> str:

@@ -17,7 +17,7 @@ class Box:
     """One container to be made."""
 
     name: str
-    kind: str  # build, instance, spare
+    kind: str  # build, instance, spare, backing
     deployment: str
     image: str
     limits: Limits
@@ -30,6 +30,7 @@ class Box:
     capabilities: Sequence[str] = ()  # all others are dropped
     memory_tmp: bool = True  # /tmp in memory, which counts against the limit; builds want a larger one on disk
     network: str | None = None  # None: our own; "none": no other than itself
+    alias: str | None = None  # its name on that network, for the others there
     read_only: bool = False  # all but /tmp and what is mounted to be written
     logged: bool = True  # the engine keeps what it prints
     publish: int | None = None  # a port to publish on 127.0.0.1, where container addresses can't be reached
@@ -47,7 +48,13 @@ class Box:
             "labels": dict(labels),
             "ports": [self.publish] if self.publish else None,
             "host_config": client.create_host_config(**self._host(self.network or network, processors)),
+            "networking_config": self._named(client),
         }
+
+    def _named(self, client: Any) -> Any:
+        if self.alias is None:
+            return None
+        return client.create_networking_config({self.network: client.create_endpoint_config(aliases=[self.alias])})
 
     def _host(self, network: str, processors: int) -> dict[str, Any]:
         from docker.types import LogConfig, Ulimit

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import threading
 from collections.abc import Iterator
 from typing import IO, Any
 
 from runners.base import BuildFailed, Limits, Log, Source, Unavailable
-from runners.base.folders import read_inside
+from runners.base.folders import artifact_key, read_inside
 from runners.docker.box import PERIOD
 from runners.docker.engine import Engine
 from runners.isolation import to_end
@@ -60,7 +61,7 @@ class DockerfileBuild:
         from docker.types import CancellableStream
 
         client = self._engine.connect()
-        tag = f"{self._engine.prefix.lower()}/{self._source.tree_hash[:12]}"
+        tag = f"{self._engine.prefix.lower()}/{artifact_key(self._source, None)[:12]}"
         params = {
             "dockerfile": self._dockerfile,
             "labels": json.dumps(self._labels),
@@ -73,6 +74,7 @@ class DockerfileBuild:
             "rm": "1",
             "forcerm": "1",
         }
+        params |= _told(self._source.plan.build or "")
         address = f"{client.base_url}/v{client.api_version}/build"
         headers = {"Content-Type": "application/x-tar"}
         response = client.post(address, params=params, data=context, headers=headers, stream=True, timeout=None)
@@ -113,3 +115,12 @@ class DockerfileBuild:
             self._stream.close()
         except (OSError, ValueError, AttributeError):  # it ended by itself at the same time
             return
+
+
+def _told(flags: str) -> dict[str, str]:
+    """The stage and the arguments that a plan names, as `docker build` would be told; other flags are none of ours."""
+    words = [word.partition("=") for word in shlex.split(flags)]
+    args = [value.partition("=") for flag, _, value in words if flag == "--build-arg"]
+    stages = [value for flag, _, value in words if flag == "--target"]
+    told = {"buildargs": json.dumps({name: value for name, _, value in args})} if args else {}
+    return told | ({"target": stages[-1]} if stages else {})

@@ -25,6 +25,7 @@ from runners.base import RunnerError, Unavailable
 from runners.docker.box import PERIOD, Box
 
 MANAGED, HOME, DEPLOYMENT, KIND = "slipway.managed", "slipway.home", "slipway.deployment", "slipway.kind"
+MAKER = "slipway.maker"  # tells whether who made it still lives
 NOBODY = 65534  # the user and group that own nothing, in every image
 _CALLS = 16  # threads for calls that end by themselves
 _MADE = re.compile(r"[a-z]+-(?P<maker>(?P<pid>\d+)-[0-9a-f]{6})-[0-9a-f]{8}")
@@ -119,9 +120,15 @@ class Engine:
     def stale(self, name: str) -> bool:
         """Made by `new_name` in a process that is no more."""
         made = _MADE.fullmatch(name)
-        if made is None or made["maker"] == self._maker:
-            return False
-        return int(made["pid"]) == os.getpid() or _dead(int(made["pid"]))
+        return made is not None and self._is_gone(made["maker"])
+
+    def orphaned(self, labels: dict[str, str]) -> bool:
+        """What carries them was made in a process that is no more."""
+        return self._is_gone(labels.get(MAKER, ""))
+
+    async def known(self, name: str) -> bool:
+        """There is a container of ours for this deployment, whether it runs or not."""
+        return bool(await self.own(name=[f"^/{self.prefix}-{name}$"]))
 
     async def sweep(self) -> list[str]:
         """Remove the builds and spares that a crash left; their names."""
@@ -133,7 +140,7 @@ class Engine:
 
     def labels(self, kind: str, deployment: str) -> dict[str, str]:
         """What tells a container as ours."""
-        return {MANAGED: "true", HOME: self.home_id, DEPLOYMENT: deployment, KIND: kind}
+        return {MANAGED: "true", HOME: self.home_id, DEPLOYMENT: deployment, KIND: kind, MAKER: self._maker}
 
     def ours(self, labels: dict[str, str] | None) -> bool:
         """Whether they are our own: of this home, not only of some installation."""
@@ -228,6 +235,12 @@ class Engine:
         self._calls.shutdown(wait=False)
         self._streams.shutdown(wait=False)
 
+    def _is_gone(self, maker: str) -> bool:
+        pid = maker.partition("-")[0]
+        if maker == self._maker or not pid.isdecimal():
+            return False
+        return int(pid) == os.getpid() or _dead(int(pid))
+
     def _left_over(self, listed: dict[str, Any]) -> bool:
         """A spare that was used has another name than the one it was made with."""
         made = listed["Labels"][DEPLOYMENT]
@@ -264,9 +277,11 @@ class Engine:
 
 
 def address(container: dict[str, Any]) -> str:
-    """A container's own address, as `containers` or `inspect_container` tell it; empty when it has none."""
+    """A container's own address, as `containers` or `inspect_container` tell it; empty when it has none.
+
+    The network that it shares with databases of its own has a longer name than ours, and can't be reached from here."""
     networks = (container.get("NetworkSettings") or {}).get("Networks") or {}
-    return next((str(each["IPAddress"]) for each in networks.values() if each.get("IPAddress")), "")
+    return next((str(each["IPAddress"]) for _name, each in sorted(networks.items()) if each.get("IPAddress")), "")
 
 
 def _short(home_id: str) -> str:

@@ -6,37 +6,39 @@ import asyncio
 import hashlib
 import json
 import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from runners.base import Artifact, BuildFailed, Limits, Log, Plan, Source, Unavailable
 from runners.base.folders import artifact_key
+from runners.docker.bases import name_of, setting_of
 from runners.docker.dockerfile import DockerfileBuild
 from runners.docker.engine import HOME, MANAGED, Engine, Refused
+from runners.docker.flights import Flights
 
 KEY = "slipway.key"  # label: what an image was made of
-PYTHON, NODE = "3.13", "22"  # when the project does not say
-RUNS = frozenset({"python", "node", "static", "procfile"})  # what the base images are for
+_ROOM = Limits(memory=1024 * 1024 * 1024)  # for installing packages
 _PULL = 120.0  # seconds that looking for a backend may wait for an image
-_VERSION = re.compile(r"\d+(\.\d+){0,2}")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # Debian's names
+_ADDS = (
+    "FROM {}\nUSER root\nRUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes"
+    " --no-install-recommends {} && rm -rf /var/lib/apt/lists/*\n"
+)
 
 
 class Images:
     """Base images by language, pulled when they are missing; Dockerfile builds, kept by what they are made of."""
 
-    def __init__(self, engine: Engine, python: str | None, node: str | None) -> None:
-        self._engine = engine
-        self._python, self._node = python, node
-
-    def base(self, plan: Plan) -> str:
-        """The name of the image a plan runs on."""
-        asked = plan.version if plan.version and _VERSION.fullmatch(plan.version) else None
-        if plan.language == "node":
-            return self._node or f"node:{asked or NODE}-slim"
-        return self._python or f"python:{asked if plan.language == 'python' and asked else PYTHON}-slim"
+    def __init__(self, engine: Engine, images: Mapping[str, str]) -> None:
+        self._engine, self._images = engine, images
+        self._flights: Flights[str] = Flights()
 
     async def any_base(self) -> None:
         """Have one at least.  Raises Unavailable when none is here and none can be pulled."""
-        names = [self.base(Plan(language=language, kind="server")) for language in ("python", "node")]
+        plans = (Plan(language=language, kind="server") for language in ("python", "node"))
+        names = [name for plan in plans if (name := name_of(plan, self._images))]
         for name in names:
             if await self._id(name):
                 return
@@ -47,14 +49,45 @@ class Images:
             raise Unavailable(f"the base image {names[0]} can't be pulled: {error or 'it takes too long'}") from error
 
     async def base_id(self, plan: Plan, log: Log) -> str:
-        """The id of the image that a plan runs on, pulled when it is missing.  Raises BuildFailed."""
-        if plan.language not in RUNS:
+        """The id of the image that a plan runs on, with its system packages; pulled or made when it is missing.
+
+        Raises BuildFailed."""
+        base = await self._base(plan, log)
+        if not plan.system_packages:
+            return base
+        packages = sorted(set(plan.system_packages))
+        key = hashlib.sha256(json.dumps([base, packages]).encode()).hexdigest()[:32]
+
+        async def add(log: Log) -> str:
+            return await self._with_packages(base, packages, key, log)
+
+        found = await self._find(key)
+        return str(found["Id"]) if found else await self._flights.join(key, add, log)
+
+    async def _with_packages(self, base: str, packages: Sequence[str], key: str, log: Log) -> str:
+        """The base with these packages of Debian's; it is kept for whoever needs the same."""
+        wrong = [name for name in packages if not _PACKAGE.fullmatch(name)]
+        hint = "Add a Dockerfile that installs what it needs, builds and starts it."
+        if wrong:
+            raise BuildFailed(f"{wrong[0]!r} is no name of a system package.", step="install", hint=hint)
+        log.write(f"Installing system packages: {', '.join(packages)}.\n")
+        with tempfile.TemporaryDirectory() as folder:
+            await self._engine.thread(Path(folder, "Dockerfile").write_text, _ADDS.format(base, " ".join(packages)))
+            source = Source(Path(folder), key, Plan(language="docker", kind="server", entry="Dockerfile"), "system")
+            try:
+                return str((await self._build(source, key, _ROOM, log))["Id"])
+            except BuildFailed as failed:
+                told = f"The system packages {', '.join(packages)} can't be installed: {failed}"
+                raise BuildFailed(told, step="install", hint=hint) from failed
+
+    async def _base(self, plan: Plan, log: Log) -> str:
+        name = name_of(plan, self._images)
+        if name is None:
             raise BuildFailed(
                 f"This project is written in {plan.language}, which has no base image here.",
                 step="build",
-                hint="Add a Dockerfile that builds and starts it.",
+                hint=f"Add a Dockerfile that builds and starts it, or set {setting_of(plan)}.",
             )
-        name = self.base(plan)
         if found := await self._id(name):
             return found
         log.write(f"Pulling {name}.\n")
@@ -64,7 +97,7 @@ class Images:
             raise BuildFailed(
                 f"The base image {name} can't be pulled: {refused}",
                 step="build",
-                hint="Check that this version exists, or set SLIPWAY_IMAGE_PYTHON or SLIPWAY_IMAGE_NODE.",
+                hint=f"Check that this version exists, or set {setting_of(plan)}.",
             ) from refused
 
     async def _id(self, name: str) -> str | None:

@@ -24,6 +24,8 @@ from typing import Any
 from runners.base import Artifact, BuildFailed, Limits, Log, Plan, Source
 from runners.base.failures import locate, second_try
 from runners.base.folders import Folders, artifact_key, copy_tree, deps_key, directory, lay_manifests, making, remove
+from runners.base.kept import AGAIN, Kept
+from runners.base.tools import in_tree
 from runners.docker.box import Box
 from runners.docker.engine import Engine
 from runners.docker.flights import Flights
@@ -59,8 +61,8 @@ class Layers:
     async def make(self, source: Source, image: str, limits: Limits, log: Log) -> Artifact:
         """The artifact of a plan that runs from, or serves, a directory.  Raises BuildFailed."""
         plan = source.plan
-        deps = await self._dependencies(source, image, limits, log) if plan.install else None
-        if plan.build or (deps and _is_workspace(plan)):
+        deps = await self._dependencies(source, image, limits, log) if plan.install and not in_tree(plan) else None
+        if plan.build or in_tree(plan) or (deps and _is_workspace(plan)):
             files = await self._built(source, image, deps, limits, log)
         else:
             files = _output(source.path, plan) if plan.kind == "static" else source.path
@@ -117,17 +119,29 @@ class Layers:
             (app / NODE_MODULES).mkdir(exist_ok=True)
 
     async def _built(self, source: Source, image: str, deps: Path | None, limits: Limits, log: Log) -> Path:
-        final = self._folders.artifact(source.scope, artifact_key(source, deps.name if deps else None))
+        final = self._folders.artifact(
+            source.scope, artifact_key(source, deps.name if deps else image if in_tree(source.plan) else None)
+        )
 
         async def build(log: Log) -> None:
-            with making(final) as part:
-                await self._build(source, image, deps, part, limits, log)
+            kept = Kept(self._folders, source)
+            try:
+                with making(final) as part:
+                    await self._build(source, image, deps, part, kept, limits, log)
+            except BuildFailed as failed:
+                if not kept.spoiled(failed):
+                    raise
+                log.write(AGAIN)
+                with making(final) as part:
+                    await self._build(source, image, deps, part, kept, limits, log)
 
         if not final.exists():
             await self._flights.join(str(final), build, log)
         return final / ("site" if source.plan.kind == "static" else "tree")
 
-    async def _build(self, source: Source, image: str, deps: Path | None, part: Path, limits: Limits, log: Log) -> None:
+    async def _build(
+        self, source: Source, image: str, deps: Path | None, part: Path, kept: Kept, limits: Limits, log: Log
+    ) -> None:
         plan, work = source.plan, part / "tree"
         whole = deps / "app" if deps and _is_workspace(plan) else None
         await to_end(self._engine.thread(_lay, source, whole, work))
@@ -136,9 +150,15 @@ class Layers:
             mounts.append(bind(deps, DEPS))
         if deps and not whole:
             mounts += await self._modules(source, image, deps, part)
+        places = _places(kept, work / plan.root, part / MODULES)
+        if await to_end(self._engine.thread(kept.give, places, part)) and (part / MODULES).exists():
+            await self._engine.give(part / MODULES)
         await self._engine.give(work)
+        if in_tree(plan):
+            await self._run(_Step("install", image, source, mounts, APP, plan.root, limits), in_tree(plan), log)
         if plan.build:
             await self._run(_Step("build", image, source, mounts, APP, plan.root, limits), [plan.build], log)
+            await to_end(self._engine.thread(kept.take, places, part, log))
         await to_end(self._engine.thread(_keep, plan, work, part))
 
     async def _modules(self, source: Source, image: str, deps: Path, part: Path) -> Sequence[Any]:
@@ -176,7 +196,8 @@ class Layers:
             kind="build",
             deployment=name,
             image=step.image,
-            command=["/bin/sh", "-c", _script(plan, step, lines)],
+            entrypoint=["/bin/sh"],  # images of tools have their own
+            command=["-c", _script(plan, step, lines)],
             env=building(plan, posixpath.join(step.top, step.cwd), self._certificates),
             mounts=step.mounts,
             folder=posixpath.normpath(posixpath.join(step.top, step.cwd)),
@@ -228,6 +249,16 @@ def _uv() -> Path:
 def _is_workspace(plan: Plan) -> bool:
     """Node modules may lie in many folders then, and link to the tree: all that the install step made comes along."""
     return plan.language == "node" and plan.install_in_tree
+
+
+def _places(kept: Kept, root: Path, modules: Path) -> dict[str, Path]:
+    """Where the build finds its folders: those below node_modules in what is laid over it, when something is."""
+    inside = f"{NODE_MODULES}/"
+    moved = modules.exists()
+    return {
+        name: modules / name.removeprefix(inside) if moved and name.startswith(inside) else root / name
+        for name in kept.names
+    }
 
 
 def _lay(source: Source, whole: Path | None, work: Path) -> None:

@@ -30,12 +30,10 @@ class DockerBox:
 
     name = "docker"
 
-    def __init__(
-        self, home: Path, home_id: str, *, image_python: str | None = None, image_node: str | None = None
-    ) -> None:
+    def __init__(self, home: Path, home_id: str, *, images: Mapping[str, str] | None = None) -> None:
         self._home = home.resolve()
         self._engine = Engine(home_id)
-        self._images = Images(self._engine, image_python, image_node)
+        self._images = Images(self._engine, images or {})
         self._image: str | None = None
 
     async def ready(self) -> None:

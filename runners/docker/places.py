@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.base import Artifact, Launch, Plan
+from runners.base.tools import DOWNLOADS, QUIET, maven
 from runners.docker.mounts import bind
 
 APP, DEPS, CACHES = "/app", "/deps", "/caches"
@@ -15,7 +16,13 @@ NODE_MODULES = "node_modules"
 MODULES = "modules"  # beside a built tree: what its build changed in node_modules
 PORT = 8080  # what programs are asked to listen on
 _CERTIFICATES = "/etc/slipway-certificates.pem"
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PATH = ":".join(
+    (
+        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        # Where official images put their tools; what is not there is passed over.
+        "/usr/local/go/bin:/usr/local/cargo/bin:/opt/java/openjdk/bin:/opt/gradle/bin:/usr/lib/dart/bin",
+    )
+)
 _TRUST = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
 
 
@@ -48,6 +55,9 @@ def building(plan: Plan, folder: str, certificates: Path | None) -> dict[str, st
         "COREPACK_HOME": f"{CACHES}/corepack",
         "COREPACK_ENABLE_DOWNLOAD_PROMPT": "0",
         "NEXT_TELEMETRY_DISABLED": "1",
+        **QUIET,
+        **{name: f"{CACHES}/{folder}" for name, folder in DOWNLOADS.items()},
+        **maven(f"{CACHES}/maven"),
         **plan.env,
     }
 

@@ -10,7 +10,19 @@ import dataclasses
 from collections.abc import Callable
 
 from runners.base import Plan
-from runners.frameworks import docker, folders, migrations, node, other, procfile, python, static
+from runners.frameworks import (
+    compose,
+    docker,
+    folders,
+    languages,
+    migrations,
+    mounts,
+    needs,
+    node,
+    procfile,
+    python,
+    static,
+)
 from runners.frameworks.manifest import PROCFILE, NotDetected
 from runners.frameworks.tree import Tree
 
@@ -38,18 +50,26 @@ def _folders(tree: Tree) -> Plan | None:
     return folders.detect(tree, lambda below: _first((_procfile, *BUILT, *PLAIN, docker.detect), below))
 
 
-BUILT: tuple[Detector, ...] = (python.app, other.detect, node.detect)  # rooms that know what answers HTTP
-PLAIN: tuple[Detector, ...] = (python.unread, static.detect, python.script, node.rest)  # and those for what is left
+def _compose(tree: Tree) -> Plan | None:
+    if procfile.web(tree) is not None:  # somebody said how to start it here
+        return None
+    return compose.detect(tree, lambda below: _first((_procfile, *BUILT, *PLAIN), below))
+
+
+BUILT: tuple[Detector, ...] = (python.app, languages.detect, node.detect)  # rooms that know what answers HTTP
+PLAIN: tuple[Detector, ...] = (python.unread, languages.rest, static.detect, python.script, node.rest)
 DETECTORS: tuple[Detector, ...] = (docker.detect, _procfile, *BUILT, _folders, *PLAIN)
 
 
-def detect(tree: Tree) -> Plan:
+def detect(tree: Tree, *, images: bool = True) -> Plan:
     """The plan of the first detector that knows the tree; nothing of the project is ever run.
 
+    `images`: whether images can be built where it will run; else a compose file says nothing.
     Raises NotDetected: with the place of the fault when a manifest can't be read, else with what was looked for."""
-    plan = _first(DETECTORS, tree)
+    plan = _first((_compose, *DETECTORS) if images else DETECTORS, tree)
     if plan is None:
         page = static.refused(tree)
         told = f" {page} is a template that a server fills in: it can't be served as a page." if page else ""
         raise NotDetected(f"{LOOKED_FOR}{told} {PROCFILE}")
+    plan = needs.told(tree, docker.forwarded(tree, mounts.placed(tree, plan)))
     return dataclasses.replace(procfile.released(tree, plan), migrations=migrations.found(tree))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 from runners.base import Plan
@@ -22,6 +23,18 @@ def detect(tree: Tree) -> Plan | None:
     if port:
         why["port"] = f"{name} says EXPOSE {port}"
     return Plan(language="docker", kind="server", entry=name, port=port, why=why)
+
+
+def forwarded(tree: Tree, plan: Plan) -> Plan:
+    """With the port that a development container forwards, when nothing else tells one."""
+    if plan.kind != "server" or plan.port is not None:
+        return plan
+    for name in (".devcontainer/devcontainer.json", ".devcontainer.json"):
+        ports = tree.json(name).get("forwardPorts") if tree.has(name) else None
+        for port in ports if isinstance(ports, list) else ():
+            if type(port) is int and 0 < port < 65536:
+                return dataclasses.replace(plan, port=port, why={**plan.why, "port": f"{name} forwards {port}"})
+    return plan
 
 
 def exposed(text: str) -> int | None:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from runners.base import Plan
 from runners.frameworks import static
 from runners.frameworks.manifest import NotDetected
+from runners.frameworks.mounts import FRONT
 from runners.frameworks.tree import ASIDE, Tree, words
 
 Detector = Callable[[Tree], Plan | None]
 
 MAX_FOLDERS = 40  # looked into on each level
 
-FRONT = words("frontend front client web webapp www ui app site dashboard")
 BACK = words("backend back server api service services app src")
 
 
@@ -58,16 +58,17 @@ def _with_page(strong: list[Plan]) -> Plan | None:
 
 
 def _chosen(found: list[Plan]) -> list[Plan]:
-    """What is built or started; beside a lone server also the pages of a front end's folder."""
+    """What is built or started; beside servers alone also the pages of a front end's folder."""
     strong = [plan for plan in found if _strong(plan)]
-    if len(strong) == 1 and strong[0].kind == "server":
+    alone = len(strong) == 1 or not any(_name(plan.root) in FRONT for plan in strong)
+    if strong and alone and all(plan.kind == "server" for plan in strong):
         strong += [plan for plan in found if plan.language == "static" and _name(plan.root) in FRONT]
     return strong
 
 
 def _strong(plan: Plan) -> bool:
     """It is built or started, not only served as it lies there."""
-    return plan.kind in ("server", "static") and plan.language != "static"
+    return plan.kind in ("server", "static") and (plan.language != "static" or plan.build is not None)
 
 
 def _found(tree: Tree, one: Detector) -> Iterator[Plan]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 
-from runners.frameworks.tree import Tree, forgiven
+from runners.frameworks.tree import Tree, forgiven, read_toml
 
 PROCFILE = "Add a file named Procfile with one line that starts it on $PORT, such as: web: python app.py"
 
@@ -40,7 +39,7 @@ def json_fault(tree: Tree, name: str) -> NotDetected | None:
 def toml_fault(tree: Tree, name: str) -> NotDetected | None:
     """Why this file of the tree is no TOML; None when it is."""
     try:
-        tomllib.loads(tree.text(name))
+        read_toml(tree.text(name))
     except ValueError as error:
         found = _AT.search(str(error))
         line = int(found.group(1)) if found and found.group(1) else None

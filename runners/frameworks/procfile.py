@@ -55,6 +55,8 @@ def detect(tree: Tree, rest: Callable[[Tree], Plan | None]) -> Plan | None:
     entry = _entry(line)
     if entry:
         why["entry"] = "named in Procfile's web:"
+    elif found.language not in _SPEAKS:
+        entry = found.entry  # a program that was built says nothing of its source
     install = found.install
     if found.language == "python":
         below = tree if found.root == "." else tree.below(found.root)

@@ -44,6 +44,7 @@ ASIDE = words(
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 # What is left open runs to the end, so that a hostile file can't make the search start over and over.
 _JSON_COMMENT = re.compile(r'("(?:\\.|[^"\\])*"?)|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
+_TOML_KEY = re.compile(r"(?:[\w\"'-]{1,99}[ \t]{0,9}\.[ \t]{0,9}){64}")
 _JSON_COMMA = re.compile(r'("(?:\\.|[^"\\])*"?)|,(?=\s*[}\]])', re.DOTALL)
 
 
@@ -138,7 +139,7 @@ class Tree:
     def toml(self, name: str) -> dict[str, Any]:
         """A TOML table; {} when it is none."""
         try:
-            return tomllib.loads(self.text(name))
+            return read_toml(self.text(name))
         except (ValueError, RecursionError):
             return {}
 
@@ -180,6 +181,13 @@ def decode(raw: bytes) -> tuple[str, bool]:
     if len(raw) > 1 and 0 in raw[:2] and raw[:2] != b"\0\0":
         return raw.decode("utf-16-be" if raw[0] == 0 else "utf-16-le", "replace"), False
     return raw.decode("utf-8", "replace"), True
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """A TOML table.  Raises ValueError or RecursionError; also for what would take a square of time."""
+    if _TOML_KEY.search(text):
+        raise ValueError("a key of it has too many parts")
+    return tomllib.loads(text)
 
 
 def forgiven(text: str) -> str:

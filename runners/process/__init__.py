@@ -28,6 +28,7 @@ from runners.base import (
 )
 from runners.base.folders import Folders, remove
 from runners.base.sizes import Sizes
+from runners.frameworks.backing import NAMES
 from runners.health import healthy
 from runners.isolation import Child, Group, end, freeze, spawn, thaw, to_end
 from runners.ports import free_port, reachable
@@ -40,6 +41,7 @@ from runners.process.usage import used
 
 _NICE = 5  # previews let us, who serve them all, go first
 _TOLD = 200  # lines of a start that are told to whoever asked for it
+_SET_IT = "Here, set the address of one that is for previews."
 _ROUND = 0.25  # seconds between two looks at logs and at programs that ended
 
 
@@ -100,6 +102,9 @@ class ProcessRunner:
     async def _start(self, launch: Launch, log: Log) -> Instance:
         plan, folder, asked = launch.artifact.the_plan(), self._notes.folder(launch.deployment), free_port()
         await to_end(asyncio.to_thread(lay_out, launch.artifact, folder))
+        for each in plan.backing:
+            if not set(each.variables) & set(launch.env):
+                log.write(f"It wants {NAMES[each.kind]}: previews on Docker get one of their own. {_SET_IT}\n")
         env = environ(launch, folder, self._tools, f"{self._home_id}/{launch.deployment}", asked)
         child = _spawn(launch, folder, env)
         self._children[launch.deployment] = child

@@ -27,6 +27,8 @@ from runners.base.folders import (
     making,
     remove,
 )
+from runners.base.kept import AGAIN, Kept
+from runners.base.tools import in_tree
 from runners.isolation import to_end
 from runners.process.steps import Box, StepFailed, explain, run, step
 from runners.process.toolchain import Toolchain, Tools
@@ -47,7 +49,7 @@ class Layers:
         """Raises BuildFailed."""
         toolchain = await self._tools.find(source.plan, log)
         layer = await self._layer(source, toolchain, limits, log)
-        files = await self._files(source, layer, limits, log)
+        files = await self._files(source, toolchain, layer, limits, log)
         artifact = directory(source, files, layer)
         if layer:
             await asyncio.to_thread(_use, layer, artifact)
@@ -73,7 +75,7 @@ class Layers:
         return top / parts[0] / parts[1] if len(parts) >= 2 else None
 
     async def _layer(self, source: Source, toolchain: Toolchain, limits: Limits, log: Log) -> Path | None:
-        if not source.plan.install and not toolchain.python:
+        if in_tree(source.plan) or not (source.plan.install or toolchain.python):
             return None
         key = await asyncio.to_thread(deps_key, source, toolchain.base)
         final = self._folders.deps(source.scope, key)
@@ -97,23 +99,45 @@ class Layers:
             await _install_line(line, box, log)
         await to_end(asyncio.to_thread(_drop_private, part))
 
-    async def _files(self, source: Source, layer: Path | None, limits: Limits, log: Log) -> Path:
+    async def _files(self, source: Source, toolchain: Toolchain, layer: Path | None, limits: Limits, log: Log) -> Path:
         plan = source.plan
-        if plan.build is None:
+        if plan.build is None and not in_tree(plan):
             tree = source.path.absolute()
             return output(tree, plan) if plan.kind == "static" else tree
-        final = self._folders.artifact(source.scope, artifact_key(source, layer.name if layer else None))
+        beneath = layer.name if layer else toolchain.base if in_tree(plan) else None
+        final = self._folders.artifact(source.scope, artifact_key(source, beneath))
         async with self._alone(final, log):
             if not final.exists():
-                async with _making(final) as part:
-                    await self._build(source, layer, part, limits, log)
+                await self._made(source, layer, final, limits, log)
         return final / "files"
 
-    async def _build(self, source: Source, layer: Path | None, part: Path, limits: Limits, log: Log) -> None:
+    async def _made(self, source: Source, layer: Path | None, final: Path, limits: Limits, log: Log) -> None:
+        """Build, and once more from nothing when it fails with what an earlier build kept."""
+        kept = Kept(self._folders, source)
+        try:
+            async with _making(final) as part:
+                await self._build(source, layer, part, kept, limits, log)
+        except BuildFailed as failed:
+            if not kept.spoiled(failed):
+                raise
+            log.write(AGAIN)
+            async with _making(final) as part:
+                await self._build(source, layer, part, kept, limits, log)
+
+    async def _build(
+        self, source: Source, layer: Path | None, part: Path, kept: Kept, limits: Limits, log: Log
+    ) -> None:
         plan, work = source.plan, part / "work"
         venv = layer / "venv" if layer and plan.language == "python" else None
+        places = {name: work / plan.root / name for name in kept.names}
         await to_end(asyncio.to_thread(_lay_work, source, layer, work))
-        await step("build", plan.build or "", self._box(source, part, work, plan.root, venv, limits), log)
+        await to_end(asyncio.to_thread(kept.give, places, work))
+        box = self._box(source, part, work, plan.root, venv, limits)
+        for line in in_tree(plan):
+            await step("install", line, box, log)
+        if plan.build:
+            await step("build", plan.build, box, log)
+        await to_end(asyncio.to_thread(kept.take, places, work, log))
         await to_end(asyncio.to_thread(_keep, plan, work, part, layer is not None))
 
     def _box(self, source: Source, part: Path, top: Path, cwd: str, venv: Path | None, limits: Limits) -> Box:

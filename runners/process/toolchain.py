@@ -18,8 +18,29 @@ import uv
 
 from runners.base import BuildFailed, Log, Plan
 from runners.base.folders import Folders
+from runners.base.tools import DOWNLOADS, QUIET, maven
 
-_RUNS = frozenset({"python", "node", "static", "procfile"})
+_ANYWHERE = frozenset({"static", "procfile"})  # what needs no tool of its own
+# The programs that a language needs; those of its install and build lines come to them.
+_PROGRAMS: Mapping[str, str] = {
+    "go": "go",
+    "rust": "cargo",
+    "ruby": "ruby",
+    "php": "php",
+    "java": "java",
+    "dotnet": "dotnet",
+    "elixir": "mix",
+    "deno": "deno",
+    "gleam": "gleam",
+    "dart": "dart",
+    "swift": "swift",
+    "crystal": "crystal",
+    "scala": "sbt",
+    "clojure": "lein",
+    "haskell": "stack",
+    "zig": "zig",
+}
+_TOOLS = frozenset({"composer", "bundle", "mvn", "gradle", "hugo", "zola", "mdbook", "npm", "gem", "javac", "flutter"})
 _TRUST = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
 _VERSION = re.compile(r"[\d.,<>=!~*^ ]+")
 
@@ -42,13 +63,15 @@ class Tools:
 
     async def find(self, plan: Plan, log: Log) -> Toolchain:
         """The toolchain for a plan.  Raises BuildFailed when this machine can't build it."""
-        if plan.language not in _RUNS:
+        if plan.language not in {"python", "node", *_ANYWHERE, *_PROGRAMS}:
             named = "has a Dockerfile" if plan.language == "docker" else f"is written in {plan.language}"
             raise BuildFailed(
                 f"This project {named}, which can't be built here without Docker.",
                 step="build",
                 hint="It needs the Docker backend: install Docker on the machine that runs Slipway.",
             )
+        if plan.language in _PROGRAMS or (plan.language == "static" and plan.build):
+            return await asyncio.to_thread(_programs, plan)
         if plan.language == "node":
             return await asyncio.to_thread(_node)
         if plan.language == "python":
@@ -99,8 +122,28 @@ class Tools:
             "COREPACK_HOME": str(cache(scope, "corepack")),
             "COREPACK_ENABLE_DOWNLOAD_PROMPT": "0",
             "NEXT_TELEMETRY_DISABLED": "1",
+            **QUIET,
+            **{name: str(cache(scope, folder)) for name, folder in DOWNLOADS.items()},
+            **maven(str(cache(scope, "maven"))),
+            "RUSTUP_HOME": os.environ.get("RUSTUP_HOME") or str(Path.home() / ".rustup"),
             **self.running(venv),
         }
+
+
+def _programs(plan: Plan) -> Toolchain:
+    """Whatever the plan's lines call, from this machine's PATH."""
+    words = {word for line in (*plan.install, plan.build or "") for word in re.split(r"[\s;&|]+", line)}
+    needed = sorted({*([_PROGRAMS[plan.language]] if plan.language in _PROGRAMS else []), *(words & _TOOLS)})
+    found = {name: shutil.which(name) for name in needed}
+    for name, path in found.items():
+        if path is None:
+            raise BuildFailed(
+                f"This project needs {name}, which is not on the machine that runs Slipway.",
+                step="build",
+                hint=f"Install {name} there, or Docker: its images have it.",
+            )
+    told = [f"{name} {Path(path or '').stat().st_mtime_ns}" for name, path in found.items()]
+    return Toolchain(" ".join([*told, platform.machine()]))
 
 
 def _python(wanted: str | None, log: Log) -> Toolchain:

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from runners.base import Target, Traffic
-from runners.proxy import pages, static
+from runners.proxy import mounts, pages, static
 from runners.proxy.pages import STATUS_PATH
 from runners.proxy.traffic import Exchange, Exchanges
 from runners.proxy.upstream import BadRequest, NoAnswer, Upstream
@@ -110,10 +110,17 @@ class Proxy:
             return await self._serve(request, host, target, exchange)
 
     async def _serve(self, request: web.Request, host: str, target: Target, exchange: Exchange) -> web.StreamResponse:
-        if target.kind == "static":
-            return await _file(request, host, target, exchange)
+        passed: mounts.Way | None = None
+        part = target
+        if target.kind == "several":
+            passed = mounts.way(target, request.raw_path)
+            if passed is None:
+                return await pages.no_file(request, host, target)
+            part = passed.target
+        if part.kind == "static":
+            return await _file(request, host, part, exchange, passed)
         try:
-            return await self._upstream.forward(request, target, exchange)
+            return await self._upstream.forward(request, part, exchange, passed)
         except BadRequest:
             return await pages.bad_request(request, host, target)
         except NoAnswer as error:
@@ -159,9 +166,11 @@ class Proxy:
             waiting.set_result(changed)
 
 
-async def _file(request: web.Request, host: str, target: Target, exchange: Exchange) -> web.StreamResponse:
+async def _file(
+    request: web.Request, host: str, target: Target, exchange: Exchange, passed: mounts.Way | None
+) -> web.StreamResponse:
     exchange.file()
-    answer = await static.serve(request, target)
+    answer = await static.serve(request, target, passed)
     if answer is None:
         return await pages.no_file(request, host, target)
     if request.method != hdrs.METH_HEAD and answer.status != 304:

@@ -24,8 +24,9 @@ _HOP_BY_HOP = (
     "Transfer-Encoding",
     "Upgrade",
 )
+PREFIX = "X-Forwarded-Prefix"  # what was taken from the path before one of several services sees it
 # Where applications look for the client's address; believed only from a proxy of our own in front.
-_CLAIMS = ("Forwarded", "X-Real-IP", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Server", "X-Forwarded-Ssl")
+_CLAIMS = ("Forwarded", "X-Real-IP", "X-Forwarded-Port", PREFIX, "X-Forwarded-Server", "X-Forwarded-Ssl")
 
 
 def wants_websocket(request: web.Request) -> bool:

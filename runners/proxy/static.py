@@ -18,6 +18,7 @@ from aiohttp.typedefs import LooseHeaders
 
 from runners.base import Target
 from runners.proxy import headers
+from runners.proxy.mounts import Way
 
 # The module's own table, without the machine's files: the same site has the same types everywhere.
 _TYPES = mimetypes.MimeTypes()
@@ -53,16 +54,19 @@ class Moved:
     path: str
 
 
-async def serve(request: web.Request, target: Target) -> web.StreamResponse | None:
-    """Send what the path leads to; None when it leads nowhere and the site has no page of its own for that."""
+async def serve(request: web.Request, target: Target, passed: Way | None = None) -> web.StreamResponse | None:
+    """Send what the path leads to; None when it leads nowhere and the site has no page of its own for that.
+
+    `passed`: the path to look for instead of the request's, of one of several services."""
     marks = headers.marks(target)
     if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD):
         return web.Response(status=405, headers={**marks, hdrs.ALLOW: "GET, HEAD"})
-    path, _, query = request.raw_path.partition("?")
+    path, _, query = (passed.path if passed else request.raw_path).partition("?")
     fallback = target.fallback and _wants_page(request, path)
     found = await asyncio.to_thread(find, Path(target.path), path, fallback)
     if isinstance(found, Moved):
-        location = f"{found.path}?{query}" if query else found.path
+        moved = f"{passed.prefix if passed else ''}{found.path}"
+        location = f"{moved}?{query}" if query else moved
         return web.Response(status=301, headers={**marks, hdrs.LOCATION: location, hdrs.CACHE_CONTROL: "no-cache"})
     if found is None:
         return None

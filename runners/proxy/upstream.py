@@ -14,6 +14,7 @@ from yarl import URL
 
 from runners.base import Target
 from runners.proxy import headers, tunnel
+from runners.proxy.mounts import Way, origin, returned
 from runners.proxy.traffic import Exchange
 
 if TYPE_CHECKING:
@@ -49,16 +50,19 @@ class Upstream:
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
-    async def forward(self, request: web.Request, target: Target, exchange: Exchange) -> web.StreamResponse:
+    async def forward(
+        self, request: web.Request, target: Target, exchange: Exchange, passed: Way | None = None
+    ) -> web.StreamResponse:
         """Pass the request on and the answer back; returns when all of it is sent.
 
+        `passed`: the path to ask for instead of the request's, of one of several services.
         Raises NoAnswer or BadRequest while nothing has been sent yet."""
         if request.body_exists:
             exchange.sending()
             request.content.on_eof(exchange.asked)
         with _WithClient(request):
             try:
-                received = await self._ask(request, target)
+                received = await self._ask(request, target, passed)
             except NoAnswer:
                 if _left(request):
                     exchange.left()
@@ -75,7 +79,10 @@ class Upstream:
                     fields = headers.back(received.headers, target, switching=True)
                     return await tunnel.join(request, received, fields, exchange.sent)
                 exchange.head(received.status)
-                return await _pass_back(request, received, headers.back(received.headers, target), exchange)
+                fields = headers.back(received.headers, target)
+                if passed and passed.prefix and hdrs.LOCATION in fields:
+                    fields[hdrs.LOCATION] = returned(fields[hdrs.LOCATION], passed, request.host)
+                return await _pass_back(request, received, fields, exchange)
             finally:
                 received.close()
 
@@ -84,10 +91,12 @@ class Upstream:
         if self._session is not None:
             await self._session.close()
 
-    async def _ask(self, request: web.Request, target: Target) -> aiohttp.ClientResponse:
+    async def _ask(self, request: web.Request, target: Target, passed: Way | None) -> aiohttp.ClientResponse:
         body = request.content if request.body_exists else None
         repeatable = body is None and request.method in _IDEMPOTENT
-        address, fields = _address(target, request.raw_path), headers.onward(request)
+        address, fields = _address(target, passed.path if passed else request.raw_path), headers.onward(request)
+        if passed and passed.prefix:
+            fields[headers.PREFIX] = passed.prefix
         while True:
             try:
                 return await self._connections().request(
@@ -173,9 +182,7 @@ async def _next(request: web.Request, received: aiohttp.ClientResponse) -> bytes
 
 def _address(target: Target, raw_path: str) -> URL:
     host = f"[{target.host}]" if ":" in target.host else target.host
-    path = raw_path
-    if not path.startswith("/"):  # absolute form: whom it is for was decided by Host
-        path = "/" + path.partition("://")[2].partition("/")[2]
+    path = origin(raw_path)
     url = URL(f"http://{host}:{target.port}{path}", encoded=True)
     # yarl forgets an empty query; this is where the request line is taken from.
     url._cache["raw_path_qs"] = path

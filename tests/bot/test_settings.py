@@ -75,6 +75,17 @@ def test_there_are_fewer_than_thirty_and_each_is_in_the_docs() -> None:
     assert [name for name in names if f"`{name}`" not in page] == []
 
 
+def test_images_are_one_setting_too_that_gathers_a_name_for_each_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_IMAGE_GO", "golang:1.23")
+    monkeypatch.setenv("SLIPWAY_IMAGE_POSTGRESQL", "postgres:16")
+    monkeypatch.setenv("SLIPWAY_IMAGE_RUBY", "")
+
+    told = settings.read().images
+
+    assert (told["go"], told["postgresql"]) == ("golang:1.23", "postgres:16")
+    assert "ruby" not in told
+
+
 def test_money_is_one_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIPWAY_MONEY", '{"build_second": "0.01", "alert_webhook": "https://hooks.example.com/x"}')
     told = settings.read()

@@ -94,3 +94,15 @@ def test_chatty_libraries_are_quiet() -> None:
     logging.getLogger("httpx").info("HTTP Request: GET https://api.github.com")
     logging.getLogger("bot").debug("details")
     assert stream.getvalue() == ""
+
+
+def test_values_that_are_hidden_are_blotted_out_line_by_line_and_short_ones_left_alone() -> None:
+    telemetry.hide(["first-line-of-it\nsecond-line-of-it", "abc"])
+
+    assert telemetry.redact("x first-line-of-it y\nsecond-line-of-it abc") == "x *** y\n*** abc"
+
+
+def test_a_value_that_another_one_begins_with_is_blotted_out_whole() -> None:
+    telemetry.hide(["hidden-part", "hidden-part-and-more"])
+
+    assert telemetry.redact("hidden-part-and-more") == "***"

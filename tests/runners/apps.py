@@ -48,6 +48,17 @@ WRITER = SERVER + (
     '    return 200, b"written"\n\n'
     'serve("0.0.0.0", int(os.environ["PORT"]))\n'
 )
+# Each visit is a row of a SQLite file that came with the project; the answer is how many there are of that path.
+KEEPS_ROWS = SERVER + (
+    "import sqlite3\n"
+    "def answer(path):\n"
+    '    with sqlite3.connect("shop.db") as rows:\n'
+    '        rows.execute("CREATE TABLE IF NOT EXISTS visits (path TEXT)")\n'
+    '        rows.execute("INSERT INTO visits VALUES (?)", [path])\n'
+    '        ((count,),) = rows.execute("SELECT count(*) FROM visits WHERE path = ?", [path])\n'
+    "        return 200, str(count).encode()\n\n"
+    'serve("0.0.0.0", int(os.environ["PORT"]))\n'
+)
 WARMING_UP = SERVER + (
     "seen = []\n"
     "def answer(path):\n"

@@ -21,6 +21,7 @@ from tests.runners.apps import (
     HARD_CODED,
     HELLO,
     IGNORES_TERM,
+    KEEPS_ROWS,
     LOCAL_ONLY,
     NO_FRONT_PAGE,
     PYTHON,
@@ -252,6 +253,15 @@ class Starting:
 
         assert "PATH=" in yard.log.text
         assert "canary-in-the-mine" not in yard.log.text
+
+    async def test_rows_in_a_sqlite_file_are_its_own_and_go_with_it(self, yard: Yard) -> None:
+        artifact = await yard.build({"app.py": KEEPS_ROWS, "shop.db": ""})
+        one, two = await yard.start(artifact, "d1"), await yard.start(artifact, "d2")
+
+        assert [(await ask(one, "/visit"))[1] for _ in range(3)] == ["1", "2", "3"]
+        assert (await ask(two, "/visit"))[1] == "1"
+        await yard.runner.stop(one)
+        assert (await ask(await yard.start(artifact, "d1"), "/visit"))[1] == "1"
 
     async def test_what_it_writes_stays_its_own(self, yard: Yard) -> None:
         artifact = await yard.build({"app.py": WRITER})

@@ -11,6 +11,8 @@ import pytest
 
 from runners.base import Runner
 from runners.base.folders import Folders
+from runners.several import Several
+from tests.conftest import base_images
 from tests.runners.apps import Yard
 from tests.runners.contract import Building, Running, RunningACommand, Starting
 from tests.runners.contract_real import RealApps
@@ -32,9 +34,12 @@ def docker_runner(folders: Folders, home_id: str) -> Runner:
         folders,
         home_id,
         certificates=_certificates(),
-        image_python=os.environ.get("SLIPWAY_IMAGE_PYTHON"),
-        image_node=os.environ.get("SLIPWAY_IMAGE_NODE"),
+        images=base_images(),
     )
+
+
+def several_runner(folders: Folders, home_id: str) -> Runner:
+    return Several(process_runner(folders, home_id))
 
 
 def _certificates() -> Path | None:
@@ -42,10 +47,10 @@ def _certificates() -> Path | None:
     return Path(told) if told and Path(told).is_file() else None
 
 
-@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(params=["process", "several", pytest.param("docker", marks=pytest.mark.docker)])
 async def new_runner(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[NewRunner]:
     """Makes runners of one backend on one home; what they left running is stopped at the end."""
-    make = {"process": process_runner, "docker": docker_runner}[request.param]
+    make = {"process": process_runner, "several": several_runner, "docker": docker_runner}[request.param]
     made: dict[Runner, str] = {}
 
     async def another(home_id: str) -> Runner:

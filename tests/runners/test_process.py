@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.base import Artifact, BuildFailed, Gone, Instance, Limits, Plan, RunFailed, StartFailed
+from runners.base import Artifact, Backing, BuildFailed, Gone, Instance, Limits, Plan, RunFailed, StartFailed
 from runners.base.folders import Folders, remove
 from runners.isolation import Leader, marks, spawn
 from runners.ports import free_port
@@ -425,3 +425,16 @@ async def test_what_a_killed_life_was_laying_out_is_swept_and_what_runs_is_not(t
     ProcessRunner(Folders(tmp_path / "home"), "h").sweep()
 
     assert sorted(path.name for path in instances.iterdir()) == ["boxed", "noted"]
+
+
+async def test_a_database_that_is_wanted_and_not_given_is_told(yard: Yard) -> None:
+    plan = dataclasses.replace(
+        PYTHON, backing=(Backing("postgresql", "db", {"DATABASE_URL": "{url}"}),), prepare="exit 3"
+    )
+    artifact = await yard.build({"app.py": HELLO}, plan)
+
+    await yard.start(artifact, "d1", {"DATABASE_URL": "postgresql://elsewhere"})
+    assert "PostgreSQL" not in yard.log.text
+    await yard.start(artifact, "d2")
+
+    assert "It wants PostgreSQL: previews on Docker get one of their own." in yard.log.text

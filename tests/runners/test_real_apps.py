@@ -20,7 +20,7 @@ from runners.base.folders import Folders
 from runners.docker import DockerRunner
 from runners.frameworks import Tree, detect
 from runners.process import ProcessRunner
-from tests.conftest import IMAGES
+from tests.conftest import IMAGES, base_images
 from tests.runners.apps import Lines, a_source
 from tests.runners.proxy.stage import HOST, Stage, staged
 
@@ -115,7 +115,7 @@ class Slip:
             instance = await self.start(artifact)
             target = Target("instance", "d1", host=instance.host, port=instance.port)
         await self.stage.proxy.point(HOST, target)
-        status, text = await self.stage.get("/")
+        status, text = await self.stage.get("/", headers={"Accept-Encoding": "identity"})
         assert status == 200
         return text
 
@@ -138,8 +138,7 @@ async def docker(home: Path, tmp_path: Path) -> AsyncIterator[Slip]:
     runner = DockerRunner(
         Folders(home),
         f"real-{uuid.uuid4().hex[:8]}",
-        image_python=os.environ["SLIPWAY_IMAGE_PYTHON"],
-        image_node=os.environ["SLIPWAY_IMAGE_NODE"],
+        images=base_images(),
         certificates=_certificates(),
         spares=0,
     )

@@ -10,7 +10,7 @@ from runners.frameworks.migrations import sql
 _LONGEST = 60  # characters of what is told of a call
 _TOKEN = re.compile(
     r"""
-    (?P<heredoc> <<[~-]? (?P<quote>['"`]?) (?P<tag>[A-Za-z_]\w*) (?P=quote) (?P<rest>[^\n]*) \n
+    (?P<heredoc> <<[~-]? (?P<quote>['"`]?) (?P<tag>[A-Za-z_]\w*+) (?P=quote) (?P<rest>[^\n]*) \n
         (?P<body> .*?) ^[ \t]* (?P=tag) $ )
   | (?P<comment> ^=begin\b .*? ^=end\b[^\n]* | ^__END__$ .* | \#[^\n]* )
   | (?P<string> "(?:[^"\\]|\\.)*+" | '(?:[^'\\]|\\.)*+' )

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from shlex import quote
 
 from runners.base import Plan
 from runners.frameworks.manifest import json_fault
-from runners.frameworks.node import install, start, workspaces
+from runners.frameworks.node import install, nx, shapes, start, workspaces
 from runners.frameworks.node.commands import is_dev
 from runners.frameworks.node.package import Package
-from runners.frameworks.node.rows import BOTS, ROWS, Row
+from runners.frameworks.node.rows import BOTS, BUILDS, CACHES, ROWS, Row
 from runners.frameworks.node.shapes import Shape
 from runners.frameworks.tree import Tree
 
-_BUILDS = ("build", "heroku-postbuild", "build:prod", "build:production")
 _Line = tuple[str, tuple[str, ...], str]  # how it starts, the tools that are added for that, and what says so
-_PORT = re.compile(r"(?:PORT\s*(?:\|\||\?\?)\s*['\"]?|\blisten\(\s*)(\d{2,5})\b")
+# Starts what an app's file hands out, where the project leaves that to its platform.
+_LISTEN = (
+    "import(require('path').resolve({file})).then(m => {{ let a = m.default; a = a.default || a;"
+    " const port = process.env.PORT, host = process.env.HOST;"
+    " a.ready ? a.listen({{ port, host }}) : a.listen(port, host) }})"
+)
 
 
 def detect(tree: Tree) -> Plan | None:
@@ -34,8 +39,14 @@ def detect(tree: Tree) -> Plan | None:
         found = workspaces.detect(package, detect)
         if found:
             return found
-    row = next((row for row in ROWS if package.has(*row.packages)), None)
-    return _framed(package, row) if row else _program(package, None)
+    found = nx.detect(package)
+    if found:
+        return found
+    for row in (row for row in ROWS if package.has(*row.packages)):
+        plan = _framed(package, row)
+        if plan:
+            return plan
+    return _program(package, None) or _files(package)
 
 
 def rest(tree: Tree) -> Plan | None:
@@ -44,7 +55,10 @@ def rest(tree: Tree) -> Plan | None:
     if not package.raw:
         return None
     why = {"language": "package.json is there", "kind": "nothing of it answers HTTP: a library or a tool"}
-    return install.apply(package, Plan(language="node", kind="cli", why=why))
+    file = start.main(package)
+    if file:
+        why["entry"] = "it would be run, but nothing shows that it listens"
+    return install.apply(package, Plan(language="node", kind="cli", entry=file, why=why))
 
 
 def _own_program(package: Package) -> bool:
@@ -64,17 +78,27 @@ def _bare(tree: Tree) -> Plan | None:
     return _ported(plan, tree)
 
 
+def _files(package: Package) -> Plan | None:
+    """A build of no framework that leaves pages."""
+    shape = shapes.files(package)
+    return _site(package, None, shape) if shape else None
+
+
 def _framed(package: Package, row: Row) -> Plan | None:
     shape = row.formed(package)
+    if shape is None:
+        return None
     if shape.static is None and shape.start is None:
         return _program(package, row)
     if _serves(package, row):
         return _program(package, (_beside(package) if shape.static else None) or row)
     if shape.static is not None:
         return _site(package, row, shape)
-    plan = _plan(package, row, start=shape.start)
+    file = re.match(r"node (?:\./)?(\S+)$", shape.start or "")
+    plan = _plan(package, row, start=shape.start, entry=file.group(1) if file else None)
+    plan = dataclasses.replace(plan, env={**plan.env, **dict(shape.variables)})
     plan = _because(plan, "start", shape.why or f"the production server of {row.name}")
-    return install.apply(package, _built(package, plan, row, shape))
+    return install.apply(package, _built(package, plan, row, shape), tools=shape.tools)
 
 
 def _beside(package: Package) -> Row | None:
@@ -93,10 +117,10 @@ def _serves(package: Package, row: Row) -> bool:
     return found is not None and "script" in found.evidence
 
 
-def _site(package: Package, row: Row, shape: Shape) -> Plan | None:
+def _site(package: Package, row: Row | None, shape: Shape) -> Plan | None:
     plan = _plan(package, row, start=None)
     plan = dataclasses.replace(plan, kind="static", static_dir=shape.static, fallback=shape.fallback)
-    plan = _because(plan, "static_dir", shape.why or f"where {row.name} puts its build")
+    plan = _because(plan, "static_dir", shape.why or f"where {row.name if row else 'it'} puts its build")
     plan = _built(package, plan, row, shape)
     if plan.build is None:
         return None
@@ -111,9 +135,12 @@ def _site(package: Package, row: Row, shape: Shape) -> Plan | None:
 def _program(package: Package, row: Row | None) -> Plan | None:
     """A program of the project's own: its start script, or the file that listens."""
     chosen, found = start.chosen(package), start.entry(package)
+    found = start.awaited(package.tree, found) if found else None
     if row is None and _elsewhere(package, chosen, found):
         return None
-    if chosen:
+    if found and found.hands_out:
+        line, tools, evidence = _handed_out(package, found)
+    elif chosen:
         line, tools, evidence = _scripted(package, *chosen, found)
     elif found:
         line, tools, evidence = _filed(package, found)
@@ -140,6 +167,23 @@ def _scripted(package: Package, name: str, text: str, found: start.Entry | None)
 def _filed(package: Package, found: start.Entry) -> _Line:
     runner, tools = _runner(package, found.file)
     return f"{runner} {quote(found.file)}", tools, f"{found.file} listens; no script starts it for production"
+
+
+def _handed_out(package: Package, found: start.Entry) -> _Line:
+    """The project exports an app and nothing of it listens: we do."""
+    evidence = f"{found.file} exports an app, and nothing listens for it"
+    runner, tools = _runner(package, found.file)
+    if found.hands_out == "listen":
+        code = _LISTEN.format(file=json.dumps(found.file))
+        return f"{runner} -e {quote(code)}", tools, evidence
+    if install.manager(package).name == "bun":
+        return f"{runner} {quote(found.file)}", tools, evidence  # it serves what is exported by itself
+    loader = ""
+    if found.file.endswith(("ts", "tsx", "jsx")):
+        tools = shapes.missing(package, "tsx")
+        loader = "--import tsx " if not tools else f"--import ./{install.TOOLS}/node_modules/tsx/dist/loader.mjs "
+    line = f"{shapes.tool(package, 'srvx')} --prod {loader}--host $HOST --port $PORT --entry ./{quote(found.file)}"
+    return line, (*tools, *shapes.missing(package, "srvx")), evidence
 
 
 def _elsewhere(package: Package, chosen: tuple[str, str] | None, found: start.Entry | None) -> bool:
@@ -172,7 +216,7 @@ def _plan(package: Package, row: Row | None, *, start: str | None, entry: str | 
 
 def _built(package: Package, plan: Plan, row: Row | None, shape: Shape | None) -> Plan:
     """Add the build line: the project's own script, else the framework's."""
-    script = package.script(*_BUILDS)
+    script = package.script(*(row.scripts if row else BUILDS))
     if script and not is_dev(package.spelled(script[1])):
         line, evidence = install.run(package, install.manager(package), script[0]), f"package.json's script {script[0]}"
         if shape and shape.build_args:
@@ -182,12 +226,13 @@ def _built(package: Package, plan: Plan, row: Row | None, shape: Shape | None) -
     else:
         return plan
     if shape and shape.env:
-        line = f"export {shape.env}; {line}"
+        line = f"export {shape.env}; {shape.before}{line}"
     if package.has("@prisma/client") and "prisma generate" not in package.spelled(
         " && ".join(package.scripts.values())
     ):
         line = f"npx prisma generate && {line}"
-    return _because(dataclasses.replace(plan, build=line), "build", evidence)
+    caches = (*CACHES, *(row.caches if row else ()))
+    return _because(dataclasses.replace(plan, build=line, caches=caches), "build", evidence)
 
 
 def _line(package: Package, name: str, text: str) -> str:
@@ -211,11 +256,10 @@ def _runner(package: Package, file: str) -> tuple[str, tuple[str, ...]]:
 
 def _ported(plan: Plan, tree: Tree) -> Plan:
     """The port that the code falls back to is a better hint than the framework's."""
-    found = _PORT.search(tree.text(plan.entry)) if plan.entry else None
-    if found is None or not 0 < int(found.group(1)) < 65536:
+    found = start.port(tree, plan.entry) if plan.entry else None
+    if found is None:
         return plan
-    plan = dataclasses.replace(plan, port=int(found.group(1)))
-    return _because(plan, "port", f"{plan.entry} falls back to {plan.port}")
+    return _because(dataclasses.replace(plan, port=found[0]), "port", f"{found[1]} falls back to {found[0]}")
 
 
 def _because(plan: Plan, field: str, evidence: str) -> Plan:

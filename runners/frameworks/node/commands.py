@@ -44,6 +44,8 @@ class Command:
     @property
     def file(self) -> str | None:
         """What a runner such as node runs; None for other programs and for code on the line."""
+        if self.program == "wrangler" and self.args[:1] == ("dev",):
+            return Command(self.program, self.args[1:]).verb
         if self.program not in RUNNERS:
             return None
         rest = [arg for arg in self.args if arg not in ("run", "watch", "start")]
@@ -126,6 +128,8 @@ DEV = (
     _known("remix react-router", "dev vite:dev"),
     _known("solid-start vinxi waku qwik svelte-kit rw redwood blitz expo", "dev start ssr"),
     _known("vinxi waku blitz", "dev"),
+    _known("elm-app marko-starter tsdx", "start server"),
+    _known("shopify hydrogen mastra nitro nitropack analog rspress motia encore", "dev hydrogen run"),
     _known("start-storybook", bare=True, unless=""),
     _known("storybook sb ladle histoire", "dev serve"),
     _known("nodemon node-dev ts-node-dev tsnd pm2-dev supervisor", bare=True, unless=""),

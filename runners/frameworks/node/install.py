@@ -17,12 +17,21 @@ LOCKS = (
     ("npm", "package-lock.json"),
     ("npm", "npm-shrinkwrap.json"),
 )
+_SIGNS = (
+    ("pnpm", "pnpm-workspace.yaml"),
+    ("pnpm", ".pnpmfile.cjs"),
+    ("pnpm", "package.json5"),
+    ("yarn", ".yarnrc.yml"),
+    ("yarn", ".yarnrc"),
+    ("bun", "bunfig.toml"),
+)  # where there is no lock
 TOOLS = "node_modules/.slipway"  # programs we add, out of the way of the project's own packages
 _NPM = "--include=dev --no-audit --no-fund"
 _PNPM_OF_LOCK = {"5.3": "6", "5.4": "7", "6.0": "8", "6.1": "8", "9.0": "9"}
 _BESIDE = (".npmrc", ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", ".pnpmfile.cjs", "bunfig.toml")
 _SCHEMAS = ("prisma/schema.prisma", "schema.prisma")
 _HOOKS = re.compile(r"husky|lefthook|simple-git-hooks|is-ci|patch-package --check|echo ")
+_BUN = re.compile(r"(?<![\w@/.-])bunx?\s")
 _LOCAL = ("file:", "link:", "portal:", "workspace:", "./", "../")
 
 
@@ -41,20 +50,33 @@ def manager(package: Package) -> Manager:
     lock = next(((m, file) for m, file in LOCKS if package.tree.has(file)), None)
     engines = package.raw.get("engines")
     engines = engines if isinstance(engines, Mapping) else {}
-    field = re.match(r"(npm|pnpm|yarn|bun)@(\d+(?:\.\d+)*)?", str(package.raw.get("packageManager", "")))
+    field = re.match(r"(npm|pnpm|yarn|bun)(?:@[^\d]*(\d+(?:\.\d+)*)?|$)", _field(package))
     if field:
         name, version = field.group(1), field.group(2) or ""
         evidence = f"package.json says packageManager {field.group(0)}"
     elif lock:
         name, evidence = lock[0], f"{lock[1]} is there"
-    elif package.tree.has("pnpm-workspace.yaml"):
-        name, evidence = "pnpm", "pnpm-workspace.yaml is there"
+    elif beside := next((one for one in _SIGNS if package.tree.has(one[1])), None):
+        name, evidence = beside[0], f"{beside[1]} is there"
+    elif package.has("bun-types", "@types/bun") and _BUN.search(" ; ".join(package.scripts.values())):
+        name, evidence = "bun", "its scripts run bun"
     else:
         named = next((m for m in ("pnpm", "yarn", "bun") if m in engines), None)
         name, evidence = (named, f"package.json's engines name {named}") if named else (name, evidence)
     own = next((file for m, file in LOCKS if m == name and package.tree.has(file)), None)
     major = int(version.split(".")[0]) if version else None
     return Manager(name, evidence, _call(package, name, version, own), own, major)
+
+
+def _field(package: Package) -> str:
+    """What package.json says in so many words: `packageManager`, or `devEngines.packageManager`."""
+    told = package.raw.get("packageManager")
+    if isinstance(told, str):
+        return told
+    engines = package.raw.get("devEngines")
+    told = engines.get("packageManager") if isinstance(engines, Mapping) else None
+    told = told[0] if isinstance(told, list) and told else told
+    return f"{told.get('name')}@{told.get('version') or ''}" if isinstance(told, Mapping) else ""
 
 
 def _call(package: Package, name: str, version: str, lock: str | None) -> str:
@@ -73,6 +95,8 @@ def _call(package: Package, name: str, version: str, lock: str | None) -> str:
 def _berry(package: Package, version: str, lock: str | None) -> bool:
     if version:
         return not version.startswith("1.")
+    if not lock:
+        return package.tree.has(".yarnrc.yml")
     return bool(lock) and "__metadata:" in package.tree.text(str(lock))[:400]
 
 
@@ -123,7 +147,7 @@ def apply(package: Package, plan: Plan, *, tools: tuple[str, ...] = ()) -> Plan:
 def _manifests(package: Package, found: Manager) -> tuple[str, ...]:
     """What an install reads: a change of one of these makes a new dependency layer."""
     schemas = _SCHEMAS if package.has("prisma", "@prisma/client") else ()
-    named = ("package.json", found.lock, *_BESIDE, *schemas)
+    named = ("package.json", "package.json5", found.lock, *_BESIDE, *schemas)
     return tuple(name for name in named if name and package.tree.has(name))
 
 
@@ -132,7 +156,17 @@ def _lines(package: Package, found: Manager, tools: tuple[str, ...]) -> Iterator
         hooked = any(_HOOKS.search(text) for text in package.scripts.values())
         yield f"{'export HUSKY=0 LEFTHOOK=0; ' if hooked else ''}{line(package, found)}"
     if tools:
-        yield f"npm install --no-audit --no-fund --prefix {TOOLS} {' '.join(tools)}"
+        yield f"npm install --no-audit --no-fund --prefix {TOOLS} {' '.join(tools)}" + "".join(map(_linked, tools))
+
+
+def _linked(tool: str) -> str:
+    """What the project's own configuration looks for must stand among its own packages; what that needs is there."""
+    if not tool.startswith("@"):
+        return ""
+    name = tool.rpartition("@")[0] if tool.count("@") > 1 else tool
+    scope = name.partition("/")[0]
+    link = f"ln -sfn ../.slipway/node_modules/{name} node_modules/{name}"
+    return f" --legacy-peer-deps && mkdir -p node_modules/{scope} && {link}"
 
 
 def needs_tree(package: Package) -> str | None:
@@ -158,6 +192,11 @@ def version(package: Package) -> tuple[str, str] | None:
     found = re.search(r"\d+", asked) if isinstance(asked, str) else None
     if found:
         return found.group(0), f"package.json's engines say node {asked}"
+    engines = package.raw.get("devEngines")
+    runtime = engines.get("runtime") if isinstance(engines, Mapping) else None
+    found = re.search(r"\d+", str(runtime.get("version"))) if isinstance(runtime, Mapping) else None
+    if found and isinstance(runtime, Mapping) and runtime.get("name") == "node":
+        return found.group(0), "package.json's devEngines say so"
     for name in (".nvmrc", ".node-version"):
         found = re.match(r"\s*v?(\d+)", package.tree.text(name))
         if found:

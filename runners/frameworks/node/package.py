@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from runners.frameworks.tree import Tree
+from runners.frameworks.tree import Tree, forgiven
+
+# What is left open runs to the end, so that a hostile file can't make the search start over and over.
+_JSON5 = re.compile(r"\"(?:\\.|[^\"\\])*\"?|'((?:\\.|[^'\\])*)'?|(?<![\w$])([A-Za-z_$][\w$]*)(?=\s*:)")
 
 MAX_SCRIPT = 4000  # characters; a longer one is no command line
 
@@ -27,7 +31,7 @@ class Package:
 
     @classmethod
     def read(cls, tree: Tree) -> Package:
-        return cls(tree, tree.json("package.json"))
+        return cls(tree, tree.json("package.json") or _json5(tree.text("package.json5")))
 
     @functools.cached_property
     def deps(self) -> Mapping[str, str]:
@@ -81,6 +85,21 @@ class Package:
 def without_comments(code: str) -> str:
     """JavaScript without line and block comments; strings that look like them suffer, which does not matter here."""
     return _COMMENT.sub("", code)
+
+
+def _json5(text: str) -> Mapping[str, Any]:
+    """JSON as pnpm reads it too: names without quotes, texts in single ones; {} when it is none."""
+
+    def quoted(found: re.Match[str]) -> str:
+        if found.group(1) is not None:
+            return json.dumps(found.group(1).replace("\\'", "'"))
+        return f'"{found.group(2)}"' if found.group(2) else found.group(0)
+
+    try:
+        found = json.loads(_JSON5.sub(quoted, forgiven(text)))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _table(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from runners.frameworks.node.package import Package
 from runners.frameworks.tree import Tree
 
 MAX_MEMBERS = 40
+_TOGETHER = ("node_modules/.cache", ".turbo/cache", ".nx/cache")  # what builds of all packages share
 
 
 def detect(package: Package, one: Callable[[Tree], Plan | None]) -> Plan | None:
@@ -66,6 +67,7 @@ def _lifted(package: Package, folder: str, plan: Plan) -> Plan:
         entry=f"{folder}/{plan.entry}" if plan.entry else None,
         static_dir=f"{folder}/{plan.static_dir}" if plan.static_dir else None,
         build=build,
+        caches=(*(f"{folder}/{name}" for name in plan.caches), *_TOGETHER) if build else (),
         start=f"{go}{plan.start}" if plan.start else None,
         why=why,
     )

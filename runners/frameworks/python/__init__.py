@@ -9,7 +9,7 @@ import sys
 from shlex import quote
 
 from runners.base import Kind, Plan
-from runners.frameworks.python import assets, django, hits, install, source
+from runners.frameworks.python import assets, django, hits, install, source, system
 from runners.frameworks.python.hits import Hit
 from runners.frameworks.python.rows import NAMING, SCRIPT, WELL_KNOWN, Row
 from runners.frameworks.python.source import Module
@@ -17,6 +17,8 @@ from runners.frameworks.tree import Tree, folder_of, stem, words
 
 _PORT = re.compile(r"environ(?:\.get\(|\[)\s*[\"']PORT[\"']|getenv\(\s*[\"']PORT[\"']")
 _SOCKETS = re.compile(r"\bWebSocket\b|@\w+\.websocket\(")
+_OWN_RUN = re.compile(r"(?:^|\.)(?:run|run_server|run_app|serve_forever)$")
+_ENDS_AT_ONCE = {"FLASK_RUN_FROM_CLI": "true"}  # Flask's own word for: app.run() does nothing now
 _SETS_UP = re.compile(r"(?:^|[._])(?:init|create|setup|set_up|seed|migrate|load|populate|ensure|prepare|bootstrap)")
 _BOTS = words("discord telegram aiogram telebot slack_bolt praw tweepy twitchio nextcord disnake pyrogram")
 _MAIN = ("main", "app", "server", "run", "start", "bot", "hello", "cli", "index", "__main__")
@@ -26,7 +28,8 @@ def app(tree: Tree) -> Plan | None:
     """A Python program that answers HTTP."""
     found = django.detect(tree)
     if found:
-        return assets.with_assets(tree, installed(tree, found, needs=("gunicorn", "django")))
+        needs = ("gunicorn", "django") if "gunicorn " in str(found.start) else ("uvicorn", "websockets", "django")
+        return assets.with_assets(tree, installed(tree, found, needs=needs))
     ways = hits.find(tree, lambda hit: _belongs(tree, hit.module.path))
     return assets.with_assets(tree, _served(tree, ways[0])) if ways else None
 
@@ -73,10 +76,11 @@ def installed(tree: Tree, plan: Plan, *, needs: tuple[str, ...] = (), text: str 
         lacking = (*known, *install.missing(needs, frozenset(known)))
         evidence = "no manifest at all: the imports say what it needs" if lacking else "it needs no packages"
         plan = _because(dataclasses.replace(plan, package_manager="pip"), "package_manager", evidence)
+    plan = system.needed(plan, (*(found.names if found else ()), *lacking))
     if lacking:
         plan = dataclasses.replace(plan, install=(*plan.install, f"uv pip install {' '.join(lacking)}"))
         plan = _because(plan, "install", f"{', '.join(lacking)} added: needed, and not asked for") if found else plan
-    asked = install.version(tree)
+    asked = install.version(tree, text)
     if asked:
         plan = _because(dataclasses.replace(plan, version=asked[0]), "version", asked[1])
     return plan
@@ -108,10 +112,24 @@ def _served(tree: Tree, hit: Hit) -> Plan:
         },
     )
     needs = tuple(filter(None, (row.package, *row.needs)))
+    plan = _imported_safely(plan, row, module)
     if "uvicorn" in needs and _SOCKETS.search(module.text):
         needs = (*needs, "websockets")
     plan = _parsed_first(_prepared(_rooted(tree, plan, module), row, module), module)
     return installed(tree, plan, needs=needs, text=module.text)
+
+
+def _imported_safely(plan: Plan, row: Row, module: Module) -> Plan:
+    """A file that serves as soon as it is imported is started as it is; Flask can be told not to serve."""
+    apps = {*module.objects, "uvicorn", "hypercorn", "waitress", "aiohttp"}
+    own = next((one for one in module.calls if _OWN_RUN.search(one) and one.partition(".")[0] in apps), None)
+    if own is None or not row.makes or plan.start is None:
+        return plan
+    if row.name in ("flask", "dash"):
+        plan = dataclasses.replace(plan, env={**plan.env, **_ENDS_AT_ONCE})
+        return _because(plan, "env", f"{own}() of {module.path} would serve as soon as it is imported")
+    plan = dataclasses.replace(plan, start=SCRIPT.format(file=quote(module.path)))
+    return _because(plan, "start", f"{own}() of {module.path} serves as soon as it is imported, so it runs as a script")
 
 
 def _dotted(tree: Tree, module: Module) -> str:
@@ -123,6 +141,8 @@ def _dotted(tree: Tree, module: Module) -> str:
 def _start_line(row: Row, module: Module, target: str, *, factory: bool) -> str:
     line = row.factory if factory and row.factory else row.start
     package = target.partition(":")[0]
+    if module.up and line == SCRIPT:  # what it imports is named from its own package
+        return f"python -m {quote(package.removesuffix('.__main__'))}"
     filled = {"{target}": target, "{call}": f"{target}()", "{file}": module.path, "{module}": package}
     for mark, value in filled.items():
         line = line.replace(mark, quote(value))
@@ -159,10 +179,12 @@ def _rooted(tree: Tree, plan: Plan, module: Module) -> Plan:
     """Put the folder that imports are meant from on the search path; a script has its own there already."""
     root = source.search_path(tree, module)
     own = folder_of(module.path) if plan.entry == module.path else ""
-    if not root or root == own:
+    if own and not root and source.needs_root(tree, module):
+        root = "."
+    elif not root or root == own:
         return plan
     plan = dataclasses.replace(plan, env={**plan.env, "PYTHONPATH": root})
-    return _because(plan, "env", f"{module.path} imports what lies in {root}/")
+    return _because(plan, "env", f"{module.path} imports what lies in {root}/")  # "./" is the project's own folder
 
 
 def _belongs(tree: Tree, path: str) -> bool:

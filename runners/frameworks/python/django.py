@@ -10,8 +10,10 @@ from runners.base import Plan
 from runners.frameworks.python.install import has_manifest
 from runners.frameworks.tree import Tree, folder_of, stem
 
-_SETTINGS = re.compile(r"DJANGO_SETTINGS_MODULE[\"']\s*[,\]]\s*=?\s*[\"']([\w.]+)[\"']")
+_SETTINGS = re.compile(r"DJANGO_SETTINGS_MODULE[\"']\s{0,20}[,\]]\s{0,20}=?\s{0,20}[\"']([\w.]+)[\"']")
 _WSGI = re.compile(r"^[ \t]*WSGI_APPLICATION\s*=\s*[\"']([\w.]+)\.(\w+)[\"']", re.MULTILINE)
+_ASGI = re.compile(r"^[ \t]*ASGI_APPLICATION\s*=\s*[\"']([\w.]+)\.(\w+)[\"']", re.MULTILINE)
+_SOCKETS = re.compile(r"[\"'](?:channels|daphne)[\"']")  # an installed app that only ASGI serves
 _STATIC_ROOT = re.compile(r"^[ \t]*STATIC_ROOT\s*=", re.MULTILINE)
 _SQLITE = re.compile(r"django\.db\.backends\.sqlite3|sqlite://", re.IGNORECASE)
 
@@ -50,6 +52,10 @@ def _commanded(plan: Plan, manage: str, settings: str) -> Plan:
     python, why = f"python {quote(manage)}", dict(plan.why)
     chdir = f"--chdir {quote(folder_of(manage))} " if folder_of(manage) else ""
     start = f"gunicorn --bind $HOST:$PORT --workers 1 --threads 8 {chdir}{quote(str(plan.entry))}"
+    if str(plan.entry).partition(":")[0].endswith("asgi"):
+        folder = f"--app-dir {quote(folder_of(manage))} " if folder_of(manage) else ""
+        start = f"uvicorn --host $HOST --port $PORT {folder}{quote(str(plan.entry))}"
+        why["start"] = "uvicorn serves Django's ASGI application"
     if _SQLITE.search(settings):
         start = f"{python} migrate --noinput && {start}"
         why["start"] += "; its SQLite database is migrated first"
@@ -79,9 +85,11 @@ def _settings(tree: Tree, module: str) -> list[str]:
 
 def _application(tree: Tree, settings: str) -> tuple[str | None, str]:
     """What gunicorn serves, and the evidence."""
-    found = _WSGI.search(settings)
-    if found:
-        return f"{found.group(1)}:{found.group(2)}", "the settings name it as WSGI_APPLICATION"
-    for name in tree.ending("wsgi.py", depth=3):
+    plain, sockets = _WSGI.search(settings), _ASGI.search(settings)
+    if sockets and (plain is None or _SOCKETS.search(settings)):
+        return f"{sockets.group(1)}:{sockets.group(2)}", "the settings name it as ASGI_APPLICATION"
+    if plain:
+        return f"{plain.group(1)}:{plain.group(2)}", "the settings name it as WSGI_APPLICATION"
+    for name in (*tree.ending("/wsgi.py", depth=3), *tree.ending("/asgi.py", depth=3)):
         return f"{name.removesuffix('.py').replace('/', '.')}:application", f"{name} is there"
     return None, "there is no wsgi.py: Django's own application with the settings of manage.py"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator
 
 from runners.frameworks.python import install, source
-from runners.frameworks.python.rows import FACTORY, NAMING, ROWS, Row
+from runners.frameworks.python.rows import FACTORY, HANDLER, NAMING, ROWS, Row
 from runners.frameworks.python.source import Made, Module
 from runners.frameworks.tree import Tree, stem
 
 _USUAL = ("app", "application", "api", "server", "asgi_app", "")
+_HANDS_ON = ("wsgi", "asgi", "passenger_wsgi")  # files that are there to name the app, wherever it is made
+_BESIDE = re.compile(r"celery|worker|seed|client|shell|init_?db")  # files that make an app to do something else with it
+_DRAWS = re.compile(r"(?m)^(?:st|streamlit)\.\w|set_page_config\(|\.navigation\(|__main__")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class Hit:
     line: int | None
     factory: bool = False
     guessed: bool = False  # by the file's name and the manifest: the file can't be parsed
+    completes: bool = False  # the app is made in another file, and this one adds to it
     evidence: str = ""
 
 
@@ -34,7 +39,7 @@ def find(tree: Tree, wanted: Callable[[Hit], bool]) -> list[Hit]:
         new = source.modules(tree, NAMING, depth)
         modules += new
         found += [hit for module in new for hit in _of(tree, module)]
-        if any(hit.row.name and hit.row.makes and wanted(hit) for hit in found):
+        if any(hit.row.name and hit.row.makes and not _beside(hit) and wanted(hit) for hit in found):
             break
     else:
         found = _with_guesses(tree, found)
@@ -57,14 +62,41 @@ def _of(tree: Tree, module: Module) -> Iterator[Hit]:
 
 def _objects(tree: Tree, module: Module) -> Iterator[Hit]:
     for name, made in module.objects.items():
-        row = _maker(module, made) or _made_by_factory(tree, module, made)
+        row = _maker(module, made) or _made_elsewhere(tree, module, made)
         if row:
-            yield Hit(row, module, name, made.line, evidence=f"{name} = {made.callee.rpartition('.')[2]}(...)")
+            told = made.callee.rpartition(".")[2]
+            yield Hit(
+                row, module, name, made.line, evidence=f"{name} = {told}(...)" if row.name else f"{name} is {told}"
+            )
+    for name, dotted in module.aliases.items():
+        if name in _USUAL and name not in module.objects and (hit := _handed_on(tree, module, name, dotted)):
+            yield hit
+    if module.bases.get("handler") == "http.server.BaseHTTPRequestHandler":
+        yield Hit(HANDLER, module, "handler", None, evidence="the class handler answers HTTP")
+
+
+def _handed_on(tree: Tree, module: Module, name: str, dotted: str) -> Hit | None:
+    """An app that another file makes: when this one is there to name it, or adds to it what would be missing."""
+    place, _, wanted = dotted.rpartition(".")
+    path = source.locate(tree, place) if place else None
+    if path is None or path == module.path:
+        return None
+    maker = source.read(path, tree.text(path))
+    if wanted not in maker.objects or maker.names(module.dotted):
+        return None
+    names_it = stem(module.path) in _HANDS_ON
+    own = any(source.locate(tree, one) for one in module.effects)
+    completes = (name in module.touched or own) and path.count("/") >= module.path.count("/")
+    row = _maker(maker, maker.objects[wanted]) or _made_elsewhere(tree, maker, maker.objects[wanted])
+    if row is None or not (names_it or completes):
+        return None
+    told = f"it imports {name} from {path}" + ("" if names_it else " and adds to it")
+    return Hit(row, module, name, None, completes=completes, evidence=told)
 
 
 def _factories(module: Module) -> Iterator[Hit]:
-    for name, made in module.factories.items():
-        row = _factory_row(module, name)
+    for name in sorted(module.factories):
+        made, row = module.functions[name], _factory_row(module, name)
         if row and row.factory and FACTORY.match(name):
             yield Hit(row, module, name, made[0].line, factory=True, evidence=f"{name}() makes the app")
 
@@ -103,7 +135,10 @@ def _likely(module: Module, row: Row) -> str:
 
 
 def _maker(module: Module, made: Made) -> Row | None:
-    """The framework whose class, or function, was called."""
+    """The framework whose class, or a class made of it, or function, was called."""
+    for _ in range(3):
+        if made.callee in module.bases:
+            made = Made(module.bases[made.callee], made.line)
     for row in ROWS:
         if made.callee in row.makes:
             return row
@@ -113,8 +148,8 @@ def _maker(module: Module, made: Made) -> Row | None:
     return None
 
 
-def _made_by_factory(tree: Tree, module: Module, made: Made) -> Row | None:
-    """`app = create_app()`: the framework is what the function makes, wherever it lies."""
+def _made_elsewhere(tree: Tree, module: Module, made: Made) -> Row | None:
+    """`app = create_app()`: the framework is what the function makes, or the class is made of, wherever it lies."""
     place, _, name = made.callee.rpartition(".")
     if not place:
         return _factory_row(module, name)
@@ -124,6 +159,8 @@ def _made_by_factory(tree: Tree, module: Module, made: Made) -> Row | None:
             return None
         module = source.read(path, tree.text(path))
         row = _factory_row(module, name)
+        if row is None and name in module.bases:
+            row = _maker(module, Made(name, 0))
         if row or name not in module.aliases:
             return row
         place, _, name = module.aliases[name].rpartition(".")
@@ -131,8 +168,12 @@ def _made_by_factory(tree: Tree, module: Module, made: Made) -> Row | None:
 
 
 def _factory_row(module: Module, name: str) -> Row | None:
-    found = (_maker(module, made) for made in module.factories.get(name, ()))
+    found = (_maker(module, made) for made in module.functions.get(name, ()))
     return next((row for row in found if row), None)
+
+
+def _beside(hit: Hit) -> bool:
+    return _BESIDE.search(stem(hit.module.path).lower()) is not None
 
 
 def _rank(hit: Hit, modules: list[Module]) -> tuple[object, ...]:
@@ -141,9 +182,14 @@ def _rank(hit: Hit, modules: list[Module]) -> tuple[object, ...]:
     What others import, and the pages of an app with many, come last."""
     path = hit.module.path
     imported = any(other.imported(hit.module.dotted) for other in modules if other is not hit.module)
-    helper = not hit.row.makes and (imported or "pages" in path.split("/")[:-1])
+    silent = hit.row.name == "streamlit" and not _DRAWS.search(hit.module.text)
+    helper = not hit.row.makes and (imported or silent or "pages" in path.split("/")[:-1])
+    adds = hit.completes and not imported
+    beside = _beside(hit) or (hit.completes and imported)
     depth, order, name = source.rank(path)
     if stem(path) in (f"{hit.row.name}_app", "Home", "home"):
         order = 0
     plain = hit.row.name is None
-    return helper, plain, hit.guessed, depth, hit.factory, order, name, hit.name not in _USUAL, ROWS.index(hit.row)
+    strength = ROWS.index(hit.row) if hit.row in ROWS else len(ROWS)
+    first = (helper, plain, hit.guessed, beside, not adds)
+    return *first, depth, hit.factory, order, name, hit.name not in _USUAL, strength

@@ -11,7 +11,7 @@ from typing import Any
 
 from runners.base import Plan
 from runners.frameworks.manifest import toml_fault
-from runners.frameworks.python import locks
+from runners.frameworks.python import conda, locks
 from runners.frameworks.python.rows import SERVERS
 from runners.frameworks.tree import Tree, folder_of
 
@@ -27,13 +27,14 @@ REQUIREMENTS = (
         "requirements.txt.txt",
     ),  # misspelt
 )
-MANIFESTS = (*REQUIREMENTS, "pyproject.toml", "Pipfile", "setup.py", "setup.cfg", "uv.lock")
+LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock")
+MANIFESTS = (*REQUIREMENTS, "pyproject.toml", "Pipfile", "setup.py", "setup.cfg", "uv.lock", *conda.FILES)
 
 _NAME = re.compile(r"^\s*([A-Za-z0-9][\w.-]*)")
 _INCLUDE = re.compile(r"^[ \t]*(?:-r|-c|--requirement|--constraint)[ =]*(\S+)", re.MULTILINE)
 _LOCAL = re.compile(r"^[ \t]*(?:(?:-e|--editable)[ =]+|\.{1,2}(?:/|[ \t]*$)|file:|\S+[ \t]*@[ \t]*file:)", re.MULTILINE)
 _PEP723 = re.compile(r"(?m)^# /// script\s*$\n((?:^#(?:| .*)$\n)+?)^# ///\s*$")
-_VERSION = re.compile(r"(\d+\.\d+)")
+_VERSION = re.compile(r"(?<!\d)(\d{1,4}\.\d{1,4})")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,7 +54,11 @@ def needs(tree: Tree) -> Needs | None:
     """Read the strongest manifest: a lock, then requirements, then looser ones.  None: the project has none.
 
     Raises NotDetected when that one can't be read."""
-    return next((found for source in SOURCES if (found := source(tree))), None)
+    found = next((found for source in SOURCES if (found := source(tree))), None)
+    unused = [name for name in LOCKS if tree.has(name) and found and name not in found.evidence]
+    if found is None or not unused or any(name in found.evidence for name in LOCKS):
+        return found
+    return dataclasses.replace(found, evidence=f"{found.evidence}; {unused[0]} is stale or can't be read: left out")
 
 
 def has_manifest(tree: Tree, folder: str = "") -> bool:
@@ -89,8 +94,14 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def version(tree: Tree) -> tuple[str, str] | None:
-    """The Python that is asked for, and by what.  A lower bound names itself: it is what the author tried."""
+def version(tree: Tree, text: str = "") -> tuple[str, str] | None:
+    """The Python that is asked for, and by what.  A lower bound names itself: it is what the author tried.
+
+    `text` is that of a script, which may say it in its own head."""
+    own = re.search(r"^requires-python\s*=\s*[\"']([^\"'\n]+)", _head(text) or "", re.MULTILINE)
+    found = _VERSION.search(own.group(1)) if own else None
+    if own and found:
+        return found.group(1), f"the script says requires-python {own.group(1)}"
     for name in (".python-version", "runtime.txt"):
         found = _VERSION.search(tree.text(name))
         if found:
@@ -259,18 +270,37 @@ def _setup(tree: Tree) -> Needs | None:
     return Needs("pip", f"{name} is there", ("uv pip install .",), (name,), names=names, in_tree=True)
 
 
+def _conda(tree: Tree) -> Needs | None:
+    name = tree.first(*conda.FILES)
+    if name is None:
+        return None
+    wanted, left = conda.requirements(tree.text(name))
+    text = "".join(f"{one}\n" for one in wanted)
+    evidence = f"{name}, read as {locks.NAME}" + (
+        f"; left out, as PyPI may not have it: {', '.join(left)}" if left else ""
+    )
+    install = (f"uv pip install -r {locks.NAME}",) if text else ()
+    files = ((locks.NAME, text),) if text else ()
+    return Needs("conda", evidence, install, files=files, names=frozenset(_line_names(text)))
+
+
 def script_needs(text: str, file: str) -> Needs | None:
     """A script that names its dependencies in its own head (PEP 723)."""
-    found = _PEP723.search(text[:20_000])
-    if not found:
+    head = _head(text)
+    if head is None:
         return None
-    head = "\n".join(line[2:] for line in found.group(1).splitlines())
     listed = re.search(r"dependencies\s*=\s*\[(.*?)\]", head, re.DOTALL)
     wanted = re.findall(r"[\"']([^\"'\n]+)[\"']", listed.group(1)) if listed else []
     text = "".join(f"{one}\n" for one in wanted)
     install = (f"uv pip install -r {locks.NAME}",) if wanted else ()
     names = frozenset(_line_names(text))
     return Needs("uv", f"{file} names its dependencies itself", install, files=((locks.NAME, text),), names=names)
+
+
+def _head(text: str) -> str | None:
+    """What a script says of itself, as TOML; None: nothing."""
+    found = _PEP723.search(text[:20_000])
+    return "\n".join(line[2:] for line in found.group(1).splitlines()) if found else None
 
 
 def _project_names(raw: dict[str, Any]) -> set[str]:
@@ -292,4 +322,5 @@ SOURCES: tuple[Callable[[Tree], Needs | None], ...] = (
     _pyproject,
     _pipfile,
     _setup,
+    _conda,
 )

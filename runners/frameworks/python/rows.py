@@ -63,15 +63,25 @@ def _script(
     return Row(name=name, package=package, imports=imports, calls=re.compile(calls), start=start, port=port)
 
 
+_DASH = ("dash.Dash", "dash.dash.Dash", "jupyter_dash.JupyterDash", "dash_extensions.enrich.DashProxy")
+_RUN = r"(?<!subprocess)(?<!asyncio)(?<!anyio)\.(?:run|run_server)\("
+
 ROWS: tuple[Row, ...] = (
     Row(
         name="chainlit",
         package="chainlit",
         imports=("chainlit",),
-        calls=re.compile(r"@\w+\.(on_\w+|step|set_\w+)\b"),
+        calls=re.compile(r"@(?:\w+\.)?(on_\w+|step|set_\w+)\b"),
         start="chainlit run {file} --host $HOST --port $PORT --headless",
     ),
     _asgi("fastapi", "fastapi.FastAPI", "fastapi.applications.FastAPI", "fastapi_offline.FastAPIOffline"),
+    Row(
+        name="reflex",
+        package="reflex",
+        makes=("reflex.App",),
+        start="reflex run --env prod --single-port --backend-host $HOST --backend-port $PORT",
+        port=3000,
+    ),
     _asgi(
         "fasthtml",
         "fasthtml.common.fast_app",
@@ -98,19 +108,43 @@ ROWS: tuple[Row, ...] = (
         start="sanic {target} --host $HOST --port $PORT --single-process",
         factory="sanic {target} --factory --host $HOST --port $PORT --single-process",
     ),
-    _wsgi("dash", "dash.Dash.server", "dash.dash.Dash.server", port=8050),
+    _wsgi("dash", *(f"{name}.server" for name in _DASH), port=8050),
     Row(
         name="dash",
         package="dash",
-        makes=("dash.Dash", "dash.dash.Dash"),
+        makes=_DASH,
         start="waitress-serve --listen=$HOST:$PORT {target}.server",  # gunicorn can't name an attribute
         needs=("waitress",),
         port=8050,
     ),
-    _wsgi("flask", "flask.Flask", "flask.app.Flask", "flask_openapi3.OpenAPI", "apiflask.APIFlask", port=5000),
+    _wsgi(
+        "flask",
+        *("flask.Flask", "flask.app.Flask", "flask_openapi3.OpenAPI", "apiflask.APIFlask", "eve.Eve"),
+        port=5000,
+    ),
+    _wsgi("django", "django.core.wsgi.get_wsgi_application"),
+    _asgi("django", "django.core.asgi.get_asgi_application"),
+    _asgi("connexion", *(f"connexion.{name}" for name in ("App", "AsyncApp", "FlaskApp"))),
     _wsgi("falcon", "falcon.App", "falcon.API"),
     _asgi("falcon", "falcon.asgi.App"),
-    _wsgi("bottle", "bottle.Bottle", "bottle.default_app", port=8080),
+    dataclasses.replace(  # its own bin/bottle.py hides the module from programs that are started in bin
+        _wsgi("bottle", "bottle.Bottle", "bottle.default_app", port=8080),
+        start=f"python -m {GUNICORN}",
+        factory=f"python -m {GUNICORN}".replace("{target}", "{call}"),
+    ),
+    Row(
+        name="aiohttp",
+        package="aiohttp",
+        makes=("aiohttp.web.Application",),
+        start=GUNICORN.replace("{target}", "--worker-class aiohttp.GunicornWebWorker {target}").replace(
+            " --threads 8", ""
+        ),
+        needs=("gunicorn",),
+        port=8080,
+        quiet="aiohttp.web.run_app",
+    ),
+    Row(name=None, makes=("callable.wsgi",), start=GUNICORN, needs=("gunicorn",)),
+    Row(name=None, makes=("callable.asgi",), start=UVICORN, needs=("uvicorn",)),
     _script("robyn", "robyn", calls=r"\.start\(", package="robyn", port=8080),
     Row(
         name="streamlit",
@@ -169,12 +203,27 @@ ROWS: tuple[Row, ...] = (
         start="gunicorn --bind $HOST:$PORT --workers 1 --threads 8 {module}:me",
     ),
     _script("aiohttp", "aiohttp.web", calls=r"\brun_app\(|\bTCPSite\(", package="aiohttp", port=8080),
-    _script("tornado", "tornado.web", calls=r"\.listen\(|\.bind\(", package="tornado", port=8888),
+    _script("tornado", "tornado", calls=r"\.listen\(|\.bind\(", package="tornado", port=8888),
     _script("pyramid", "pyramid.config", calls=r"serve_forever\(|\bserve\(", package="pyramid", port=6543),
     _script("cherrypy", "cherrypy", calls=r"quickstart\(|engine\.start\(", package="cherrypy", port=8080),
     _script("bottle", "bottle", calls=r"(?m)^[ \t]*(bottle\.)?run\(", package="bottle", port=8080),
-    _script("flask", "flask", calls=r"\.run\(", package="flask", port=5000),
-    _script("fastapi", "fastapi", calls=r"uvicorn\.run\(", package="fastapi"),
+    _script(
+        "flet",
+        "flet",
+        calls=r"\b(?:app|run)\(",
+        package="flet",
+        port=8550,
+        start="FLET_FORCE_WEB_SERVER=true FLET_SERVER_IP=$HOST FLET_SERVER_PORT=$PORT python {file}",
+    ),
+    _script(
+        "fastmcp",
+        *("fastmcp", "mcp.server.fastmcp"),
+        calls=r"\.run\([^()]{0,200}transport\s*=\s*[\"'](?:http|sse|streamable)",
+        package="fastmcp",
+    ),
+    *(_script(name, name, calls=_RUN, package=name) for name in ("sanic", "quart", "litestar", "starlette", "fastapi")),
+    _script("dash", "dash", calls=_RUN, package="dash", port=8050),
+    _script("flask", "flask", calls=_RUN, package="flask", port=5000),
     _script(
         None,
         "http.server",
@@ -198,10 +247,20 @@ ROWS: tuple[Row, ...] = (
     ),
 )
 
+_SERVE_HANDLER = (
+    'import http.server, importlib, os, sys; sys.path.insert(0, ""); http.server.ThreadingHTTPServer('
+    '(os.environ["HOST"], int(os.environ["PORT"])), importlib.import_module(sys.argv[1]).handler).serve_forever()'
+)
+HANDLER = Row(
+    name=None,
+    makes=("callable.handler",),
+    start=f"python -c '{_SERVE_HANDLER}' {{module}}",
+)
+
 # What a Python file must name before it is worth reading closely.
 NAMING = re.compile(
     r"\b(?:" + "|".join(sorted({n.split(".")[0] for r in ROWS for n in (*r.makes, *r.imports)})) + r")\b"
-    r"|\b(?:create|make|build|get)_?(?:app|application)\b"
+    r"|\b(?:create|make|build|get)_?(?:app|application)\b|\bimport (?:app|application)\b|\bstart_response\b"
 )
 
 FACTORY = re.compile(r"^_?(create|make|build|get|init)_?(\w+_)?(app|application|server)$|^app_factory$")

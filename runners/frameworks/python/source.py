@@ -22,6 +22,15 @@ MAX_PARSED = 200_000  # characters of one file that are parsed as a whole; a lon
 MAX_PARTS = 2000  # of a file that can't be parsed as a whole
 MAX_PART = 20_000  # characters; a longer one is a table, or broken
 
+# Functions that are an app themselves, by the names of what they take: what WSGI and ASGI are made of.
+_CALLABLES = {
+    ("environ", "start_response"): "callable.wsgi",
+    ("env", "start_response"): "callable.wsgi",
+    ("scope", "receive", "send"): "callable.asgi",
+}
+
+RUNS = re.compile(r"(?:^|\.)(?:run|run_server|run_app|run_forever|serve|serve_forever|listen|start|launch|main)$")
+
 # Where a statement of the file's own level begins.
 _PART = re.compile(r"^(?=[A-Za-z_@])(?!(?:else|elif|except|finally)\b)", re.MULTILINE)
 
@@ -53,7 +62,12 @@ class Module:
     up: int = 0  # the highest level of a relative import
     stars: set[str] = dataclasses.field(default_factory=set)  # from X import *
     objects: dict[str, Made] = dataclasses.field(default_factory=dict)
-    factories: dict[str, list[Made]] = dataclasses.field(default_factory=dict)  # callable without arguments
+    functions: dict[str, list[Made]] = dataclasses.field(default_factory=dict)  # what those call that return something
+    factories: set[str] = dataclasses.field(default_factory=set)  # those of them that are callable without arguments
+    bases: dict[str, str] = dataclasses.field(default_factory=dict)  # class -> dotted name of its first base
+    touched: set[str] = dataclasses.field(default_factory=set)  # names that get routes, attributes, ... at the top
+    effects: set[str] = dataclasses.field(default_factory=set)  # modules imported for what their import does
+    calls: list[str] = dataclasses.field(default_factory=list)  # on import
     guarded_calls: list[str] = dataclasses.field(default_factory=list)  # in `if __name__ == "__main__"`
 
     @property
@@ -75,6 +89,10 @@ class Module:
             if any(had == name or had.startswith(f"{name}.") for had in self.imports):
                 return name
         return None
+
+    def names(self, dotted: str) -> bool:
+        """It imports that module of its own tree, in whatever way."""
+        return self.imported(dotted) is not None or dotted in self.aliases.values()
 
     def line_of(self, pattern: re.Pattern[str]) -> int | None:
         found = pattern.search(self.text)
@@ -160,6 +178,7 @@ def _take_import(module: Module, node: ast.AST) -> None:
     if isinstance(node, ast.Import):
         for alias in node.names:
             module.imports.add(alias.name)
+            module.effects.add(alias.name)
             local = alias.asname or alias.name.split(".")[0]
             module.aliases[local] = alias.name if alias.asname else local
     elif isinstance(node, ast.ImportFrom):
@@ -170,6 +189,7 @@ def _take_import(module: Module, node: ast.AST) -> None:
         for alias in node.names:
             if alias.name == "*":
                 module.stars.add(base)
+                module.effects.add(base)
             else:
                 module.aliases[alias.asname or alias.name] = f"{base}.{alias.name}".lstrip(".")
                 if not node.level:
@@ -187,8 +207,14 @@ def _absolute(path: str, level: int, name: str) -> str:
 
 def _take(module: Module, node: ast.stmt) -> None:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        if _callable_bare(node.args) and isinstance(node, ast.FunctionDef):
-            module.factories[node.name] = list(_calls_returned(module, node))
+        _take_function(module, node)
+        return
+    if isinstance(node, ast.ClassDef):
+        if node.bases and (base := _dotted(module, node.bases[0])):
+            module.bases[node.name] = base
+        return
+    if isinstance(node, ast.Expr):
+        _take_call(module, node.value)
         return
     if isinstance(node, ast.Assign):
         targets, value = node.targets, node.value
@@ -200,6 +226,46 @@ def _take(module: Module, node: ast.stmt) -> None:
         first = target.elts[0] if isinstance(target, ast.Tuple) and target.elts else target
         if isinstance(first, ast.Name):
             _bind(module, first.id, value)
+        elif isinstance(first, ast.Attribute) and isinstance(first.value, ast.Name):
+            module.touched.add(first.value.id)
+
+
+def _take_function(module: Module, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    plain = isinstance(node, ast.FunctionDef)  # what an async one gives back, no server asks for
+    taken = tuple(one.arg for one in node.args.args)
+    if taken in _CALLABLES and plain == (len(taken) == 2):
+        module.objects[node.name] = Made(_CALLABLES[taken], node.lineno)
+    if isinstance(node, ast.FunctionDef):
+        module.functions[node.name] = list(_calls_returned(module, node))
+        if _callable_bare(node.args):
+            module.factories.add(node.name)
+    for one in node.decorator_list:
+        callee = _dotted(module, one.func if isinstance(one, ast.Call) else one)
+        if callee and "." in callee:
+            module.touched.add(_local(one))
+
+
+def _take_call(module: Module, node: ast.expr) -> None:
+    while isinstance(node, ast.Await):
+        node = node.value
+    callee = _dotted(module, node.func) if isinstance(node, ast.Call) else None
+    if not callee:
+        return
+    module.calls.append(callee)
+    if "." in callee and not RUNS.search(callee):
+        module.touched.add(_local(node))
+
+
+def _local(node: ast.expr) -> str:
+    """The name that an expression such as `app.route("/")` begins with."""
+    while not isinstance(node, ast.Name):
+        if isinstance(node, ast.Call):
+            node = node.func
+        elif isinstance(node, ast.Attribute):
+            node = node.value
+        else:
+            return ""
+    return node.id
 
 
 def _bind(module: Module, name: str, value: ast.expr) -> None:
@@ -235,6 +301,9 @@ def _callable_bare(args: ast.arguments) -> bool:
 def _calls_returned(module: Module, function: ast.FunctionDef) -> Iterator[Made]:
     """What is called in a function that gives something back."""
     nodes = list(ast.walk(function))
+    for node in nodes:  # an import inside a function
+        if isinstance(node, ast.ImportFrom):
+            _take_import(module, node)
     if not any(isinstance(node, ast.Return) and node.value for node in nodes):
         return
     for node in nodes:
@@ -252,7 +321,19 @@ def search_path(tree: Tree, module: Module) -> str:
     if module.up:
         places = [place for place in places if (place.count("/") + 1 if place else 0) <= deepest] or [""]
     own = {name.split(".")[0] for name in module.imports}
-    return min(places, key=lambda place: (-sum(_lies_in(tree, place, name) for name in own), len(place)))
+    packaged = len(parts) > 1 and parts[0] == "src" and tree.has(f"src/{parts[1]}/__init__.py")
+    packaged = packaged and not tree.has("src/__init__.py")  # src is a place for packages, not one itself
+    return min(
+        places,
+        key=lambda place: (-sum(_lies_in(tree, place, name) for name in own), packaged and place != "src", len(place)),
+    )
+
+
+def needs_root(tree: Tree, module: Module) -> bool:
+    """It imports what lies at the root, which a script in a folder does not see."""
+    own = {name.split(".")[0] for name in module.imports}
+    folder = folder_of(module.path)
+    return bool(folder) and any(_lies_in(tree, "", n) and not _lies_in(tree, folder, n) for n in own)
 
 
 def _lies_in(tree: Tree, place: str, name: str) -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 from runners.base.folders import Folders
 from runners.docker import DockerRunner
+from tests.conftest import base_images
 from tests.runners.apps import Yard
 
 NewRunner = Callable[..., DockerRunner]
@@ -37,9 +38,9 @@ async def new_runner(tmp_path: Path, engine: Any) -> AsyncIterator[NewRunner]:
         home_id = home_id or f"test-{uuid.uuid4().hex[:8]}"
         homes.add(home_id)
         options.setdefault("spares", 0)
+        options.setdefault("images", base_images())
         options.setdefault("certificates", _certificates())
-        images = {"image_python": os.environ["SLIPWAY_IMAGE_PYTHON"], "image_node": os.environ["SLIPWAY_IMAGE_NODE"]}
-        runner = DockerRunner(Folders(tmp_path / "home"), home_id, **{**images, **options})
+        runner = DockerRunner(Folders(tmp_path / "home"), home_id, **options)
         made.append(runner)
         return runner
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from runners.base import BuildFailed, Limits, Plan, StartFailed, Unavailable
-from runners.docker import DockerRunner
-from runners.docker.images import Images
+from runners.docker.bases import name_of, setting_of
+from tests.conftest import base_images
 from tests.runners.apps import HELLO, PYTHON, SERVER, Lines, Yard, a_source, ask
 from tests.runners.docker.conftest import NewRunner
 
@@ -143,7 +143,7 @@ async def test_an_image_that_steps_down_from_root_can(yard: Yard) -> None:
 
 @pytest.mark.docker
 async def test_a_base_image_that_does_not_exist_is_named(new_runner: NewRunner, tmp_path: Path) -> None:
-    yard = Yard(new_runner(image_python="127.0.0.1:1/no/such:image"), tmp_path)
+    yard = Yard(new_runner(images={"python": "127.0.0.1:1/no/such:image"}), tmp_path)
 
     with pytest.raises(BuildFailed, match="no/such:image") as failed:
         await yard.build({"app.py": HELLO}, dataclasses.replace(PYTHON, build="true"))
@@ -156,17 +156,18 @@ async def test_no_base_image_at_all_makes_the_backend_unavailable(new_runner: Ne
     nowhere = "127.0.0.1:1/no/such:image"
 
     with pytest.raises(Unavailable, match="no/such"):
-        await new_runner(image_python=nowhere, image_node=nowhere).base_images()
+        await new_runner(images={"python": nowhere, "node": nowhere}).base_images()
 
-    await new_runner(image_python=nowhere).base_images()
+    await new_runner(images={**base_images(), "python": nowhere}).base_images()
 
 
 @pytest.mark.docker
 async def test_a_language_without_a_base_image_is_told_to_bring_a_dockerfile(yard: Yard) -> None:
     with pytest.raises(BuildFailed) as failed:
-        await yard.build({"main.go": ""}, Plan(language="go", kind="server", build="go build"))
+        await yard.build({"main.zig": ""}, Plan(language="zig", kind="server", build="zig build"))
 
     assert "Dockerfile" in failed.value.hint
+    assert "SLIPWAY_IMAGE_ZIG" in failed.value.hint
 
 
 @pytest.mark.parametrize(
@@ -178,14 +179,62 @@ async def test_a_language_without_a_base_image_is_told_to_bring_a_dockerfile(yar
         ("node", "20", "node:20-slim"),
         ("node", None, "node:22-slim"),
         ("static", "20", "python:3.13-slim"),
+        ("go", "1.22", "golang:1.22"),
+        ("go", None, "golang:1"),
+        ("java", "17", "eclipse-temurin:17-jdk"),
+        ("dotnet", "8.0", "mcr.microsoft.com/dotnet/sdk:8.0"),
+        ("deno", "2.1.4", "denoland/deno:debian-2.1.4"),
+        ("zig", "0.13", None),
     ],
 )
 def test_the_base_image_is_the_one_that_the_project_asks_for(
-    runner: DockerRunner, language: str, version: str | None, name: str
+    language: str, version: str | None, name: str | None
 ) -> None:
-    images = Images(runner._engine, None, None)
+    assert name_of(Plan(language=language, kind="server", version=version), {}) == name
 
-    assert images.base(Plan(language=language, kind="server", version=version)) == name
+
+def test_the_base_image_has_the_tool_that_builds() -> None:
+    maven = Plan(language="java", kind="server", package_manager="maven", version="17")
+    hugo = Plan(language="static", kind="static", framework="hugo", build="hugo")
+
+    assert name_of(maven, {}) == "maven:3-eclipse-temurin-17"
+    assert name_of(hugo, {}) == "hugomods/hugo:exts"
+    assert name_of(dataclasses.replace(hugo, build=None), {}) == "python:3.13-slim"
+
+
+@pytest.mark.parametrize("version", ["1.22", None])
+def test_a_setting_names_the_image_of_any_language(version: str | None) -> None:
+    go = Plan(language="go", kind="server", version=version)
+    gradle = Plan(language="java", kind="server", package_manager="gradle")
+
+    assert name_of(go, {"go": "ours/go"}) == "ours/go"
+    assert name_of(gradle, {"java": "ours/java"}) == "ours/java"
+    assert name_of(Plan(language="zig", kind="server"), {"zig": "ours/zig"}) == "ours/zig"
+    assert (setting_of(go), setting_of(gradle)) == ("SLIPWAY_IMAGE_GO", "SLIPWAY_IMAGE_JAVA")
+
+
+@pytest.mark.docker
+async def test_system_packages_are_installed_once_beneath_a_project(yard: Yard, engine: Any) -> None:
+    plan = Plan(language="python", kind="server", build="command -v file && file --version", system_packages=("file",))
+    await yard.build({"app.py": HELLO}, plan)
+    quiet = Lines()
+
+    await yard.build({"app.py": HELLO, "more.txt": ""}, plan, quiet)
+
+    assert "Installing system packages: file." in yard.log.text
+    assert "Installing" not in quiet.text
+    assert "magic file" in quiet.text
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("package", ["no-such-package-as-this", "file; touch /bad"])
+async def test_system_packages_that_do_not_exist_are_told_with_a_way_out(yard: Yard, package: str) -> None:
+    plan = Plan(language="python", kind="server", build="true", system_packages=(package,))
+
+    with pytest.raises(BuildFailed, match=package.split(";", maxsplit=1)[0]) as failed:
+        await yard.build({"app.py": HELLO}, plan)
+
+    assert "Dockerfile" in failed.value.hint
 
 
 @pytest.mark.docker

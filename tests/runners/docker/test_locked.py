@@ -22,6 +22,7 @@ from runners.docker.locked import DockerBox
 from runners.process import locked
 from runners.process.locked import ProcessBox
 from tests.bot.scanners.kept import CACHE
+from tests.conftest import base_images
 
 pytestmark = pytest.mark.docker
 
@@ -33,8 +34,7 @@ class Ground:
         self.top, self.folder, self.cache = top, top / "tree", top / "cache"
         self.folder.mkdir()
         self.home_id = f"test-{uuid.uuid4().hex[:8]}"
-        images = {"image_python": os.environ["SLIPWAY_IMAGE_PYTHON"], "image_node": os.environ["SLIPWAY_IMAGE_NODE"]}
-        self.box = DockerBox(top, self.home_id, **images)
+        self.box = DockerBox(top, self.home_id, images=base_images())
 
     async def sh(self, script: str, *, seconds: float = 60.0, most: int = 1024 * 1024) -> Ended:
         argv = ["/bin/sh", "-c", script]
@@ -118,8 +118,7 @@ def no_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_namespaces")
 async def test_it_is_chosen_where_there_are_no_namespaces_and_an_engine_sees_our_files(tmp_path: Path) -> None:
-    images = {"image_python": os.environ["SLIPWAY_IMAGE_PYTHON"]}
-    box = await choose.box("auto", tmp_path, **images)
+    box = await choose.box("auto", tmp_path, images=base_images())
     assert box.name == "docker"
     await box.close()
     assert [path.name for path in tmp_path.iterdir()] == ["id"]
@@ -133,7 +132,7 @@ async def test_an_engine_that_does_not_see_our_files_is_not_chosen(
         return Ended(1, b"", "no such file", 0.1)
 
     monkeypatch.setattr(DockerBox, "run", nothing)
-    box = DockerBox(tmp_path, "test", image_python=os.environ["SLIPWAY_IMAGE_PYTHON"])
+    box = DockerBox(tmp_path, "test", images=base_images())
     with pytest.raises(Unavailable, match="does not see"):
         await box.ready()
     await box.close()

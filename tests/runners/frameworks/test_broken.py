@@ -131,7 +131,7 @@ def test_of_a_broken_file_everything_that_can_be_read_is_read() -> None:
     assert module.aliases["rest"] == "flask.g"
     assert module.imported("numpy")
     assert module.objects["app"] == source.Made("create_app", 20)
-    assert [made.callee for made in module.factories["create_app"]] == ["flask.Flask"]
+    assert [made.callee for made in module.functions["create_app"]] == ["flask.Flask"]
     assert module.guarded_calls == ["init_db", "app.run"]
 
 

@@ -9,15 +9,17 @@ from pathlib import Path
 import pytest
 
 from runners.base import Plan
-from runners.frameworks import other
+from runners.frameworks.languages import deno, dotnet, elixir, go, java, php, rows, ruby, rust, sites
 from runners.frameworks.node import rows as node_rows
 from runners.frameworks.python import rows as python_rows
 
+ROOMS = (deno, dotnet, elixir, go, java, php, ruby, rust, sites)
 PAGE = (Path(__file__).parents[3] / "docs" / "detection.md").read_text()
 NAMES = {
     *(row.name for row in python_rows.ROWS if row.name),
     *(row.name for row in node_rows.ROWS),
-    *(name for row in other.ROWS for _, name in row.words),
+    *(name for room in ROOMS for _, name in room.FRAMEWORKS),
+    *(name for row in rows.ROWS for _, name in row.words),
 }
 
 

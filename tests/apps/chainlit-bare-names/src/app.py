@@ -1,0 +1,3 @@
+from chainlit import on_message, Message
+@on_message
+async def m(x): pass

@@ -1,0 +1,3 @@
+import dash
+app = dash.Dash(__name__, suppress_callback_exceptions=True)
+server = app.server

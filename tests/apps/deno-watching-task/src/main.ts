@@ -1,0 +1,3 @@
+import { Application } from "oak";
+
+new Application().listen({ port: 8100 });

@@ -1,0 +1,2 @@
+from django.core.asgi import get_asgi_application
+application=get_asgi_application()

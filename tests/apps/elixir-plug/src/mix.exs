@@ -1,0 +1,1 @@
+defp deps, do: [{:plug_cowboy, "~> 2.0"}]

@@ -1,0 +1,3 @@
+import { Elysia } from 'elysia'
+const app = new Elysia().get('/', () => 'x')
+export default app

@@ -1,0 +1,4 @@
+from fastapi import FastAPI
+class MyApp(FastAPI):
+    pass
+app = MyApp()

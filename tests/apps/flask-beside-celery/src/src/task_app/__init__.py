@@ -1,0 +1,4 @@
+from flask import Flask
+def create_app() -> Flask:
+    app = Flask(__name__)
+    return app

@@ -1,0 +1,4 @@
+import flask
+app = flask.Flask("x")
+app.config["DEBUG"]=True
+app.run()

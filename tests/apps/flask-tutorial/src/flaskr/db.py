@@ -1,0 +1,3 @@
+import sqlite3
+from flask import current_app
+def init_app(app): pass

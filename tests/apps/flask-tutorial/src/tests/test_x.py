@@ -1,0 +1,1 @@
+from flaskr import create_app

@@ -1,0 +1,4 @@
+from myproject.app import app
+
+if __name__ == "__main__":
+    app.run()

@@ -1,0 +1,3 @@
+import flet as ft
+def main(page: ft.Page): pass
+ft.app(main)

@@ -1,0 +1,5 @@
+package main
+
+import ("net/http"; "os")
+
+func main() { http.ListenAndServe(":"+os.Getenv("PORT"), nil) }

@@ -1,0 +1,2 @@
+plugins { id("io.ktor.plugin") }
+kotlin { jvmToolchain(17) }

@@ -1,0 +1,1 @@
+get "up" => "rails/health#show"

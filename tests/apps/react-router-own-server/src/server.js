@@ -1,0 +1,1 @@
+const PORT = Number.parseInt(process.env.PORT || '3000');app.listen(PORT)

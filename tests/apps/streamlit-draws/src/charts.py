@@ -1,0 +1,3 @@
+import streamlit as st
+def f():
+    st.write(1)

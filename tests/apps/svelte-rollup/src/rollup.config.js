@@ -1,0 +1,1 @@
+export default {output:{file:'public/build/bundle.js'}}

@@ -1,0 +1,1 @@
+export default defineConfig({ build: { outDir: path.join(__dirname, 'build', 'web') } })

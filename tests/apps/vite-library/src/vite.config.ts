@@ -1,0 +1,1 @@
+export default defineConfig({ build: { lib: { entry: 'src/index.ts' } } })

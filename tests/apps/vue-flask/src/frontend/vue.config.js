@@ -1,0 +1,7 @@
+module.exports = {
+  devServer: {
+    proxy: {
+      '^/api': { target: 'http://localhost:5000', pathRewrite: { '^/api': '' } }
+    }
+  }
+}

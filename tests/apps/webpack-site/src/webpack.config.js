@@ -1,0 +1,1 @@
+module.exports={output:{filename:'x.js',path:path.resolve(__dirname,'public')}}

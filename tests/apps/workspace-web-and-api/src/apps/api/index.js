@@ -1,0 +1,3 @@
+const app = require('express')()
+app.get('/todos', (req, res) => res.json([]))
+app.listen(process.env.PORT)
