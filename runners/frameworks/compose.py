@@ -63,17 +63,10 @@ def detect(tree: Tree, native: Callable[[Tree], Plan | None]) -> Plan | None:
 
     `native`: what a folder is without its Dockerfile, for those that would start a development server."""
     name = tree.first(*NAMES)
-    found = yaml.mapping(tree.text(name)).get("services") if name else None
-    if name is None or not isinstance(found, dict):
-        return None
-    raw = {key: one for key, one in list(found.items())[:MAX_SERVICES] if isinstance(one, dict) and _is_on(key, one)}
+    raw = _services(tree, name)
     built = [one for key, each in raw.items() if (one := _service(tree, key, each))]
-    if not built or (len(raw) == 1 and tree.first(*docker.NAMES)):
-        return None
-    serving = sorted((one for one in built if _answers(one)), key=_order)
-    doors = [one for one in serving if one.name in _DOORS]
-    shown = [one for one in serving if one not in doors] or doors
-    if not shown:
+    shown = _shown(built)
+    if not shown or (len(raw) == 1 and tree.first(*docker.NAMES)):
         return None
     databases, known = _databases(raw)
     plans = [_plan(tree, one, (databases, known), native) for one in shown]
@@ -89,6 +82,19 @@ def detect(tree: Tree, native: Callable[[Tree], Plan | None]) -> Plan | None:
     return mounts.placed(tree, together, called)
 
 
+def _services(tree: Tree, name: str | None) -> dict[str, dict[str, Any]]:
+    """What the file says of each service that is always on."""
+    found = yaml.mapping(tree.text(name)).get("services") if name else None
+    listed = list(found.items())[:MAX_SERVICES] if isinstance(found, dict) else []
+    return {key: one for key, one in listed if isinstance(one, dict) and _is_on(key, one)}
+
+
+def _shown(built: list[_Service]) -> list[_Service]:
+    """The services that people look at, the likeliest first; a door to the others only when it stands alone."""
+    serving = sorted((one for one in built if _answers(one)), key=_order)
+    return [one for one in serving if one.name not in _DOORS] or serving
+
+
 def _is_on(name: str, raw: dict[str, Any]) -> bool:
     return _NAME.fullmatch(name) is not None and not raw.get("profiles")
 
@@ -99,14 +105,17 @@ def _service(tree: Tree, name: str, raw: dict[str, Any]) -> _Service | None:
     said = {"context": build} if isinstance(build, str) else build
     if not isinstance(said, dict):
         return None
-    folder = posixpath.normpath(_filled(said.get("context") or ".") or ".")
-    dockerfile = posixpath.normpath(_filled(said.get("dockerfile") or "Dockerfile") or "Dockerfile")
+    folder, dockerfile = _place(said.get("context"), "."), _place(said.get("dockerfile"), "Dockerfile")
     outside = any(path.startswith(("/", "..", "~")) or ":" in path for path in (folder, dockerfile))
     place = posixpath.normpath(posixpath.join(folder, dockerfile))
     if outside or not tree.has(place) or said.get("dockerfile_inline"):
         return None
     text = tree.text(place)
     return _Service(name, {**raw, "build": said}, folder, dockerfile, tuple(_ports(raw)) or _exposed(text), text)
+
+
+def _place(said: Any, usual: str) -> str:
+    return posixpath.normpath(_filled(said or usual) or usual)
 
 
 def _exposed(text: str) -> tuple[int, ...]:
@@ -218,21 +227,36 @@ def _database(one: dict[str, Any]) -> str | None:
 
 def _backings(raw: dict[str, dict[str, Any]], known: dict[str, str]) -> Iterator[tuple[str, Backing]]:
     for name, one in raw.items():
-        image, kind = _filled(one.get("image")) or "", _database(one)
-        env, _ = _environment(one.get("environment"), known)
-        tag = _TAG.search(image)
-        version = tag.group(1) if tag and "mariadb" not in image and "valkey" not in image else None
-        if kind == "postgresql":
-            user = env.get("POSTGRES_USER") or "postgres"
-            password, database = env.get("POSTGRES_PASSWORD") or "postgres", env.get("POSTGRES_DB") or user
-            yield name, Backing("postgresql", name, {}, user, password, database, version)
-        elif kind == "mysql":
-            given = {key.replace("MARIADB_", "MYSQL_"): value for key, value in env.items()}
-            user = given.get("MYSQL_USER") or "root"
-            password = (given.get("MYSQL_PASSWORD") if user != "root" else given.get("MYSQL_ROOT_PASSWORD")) or "app"
-            yield name, Backing("mysql", name, {}, user, password, given.get("MYSQL_DATABASE") or "app", version)
-        elif kind == "redis":
-            yield name, Backing("redis", name, {}, version=version)
+        kind = _database(one)
+        if kind is not None:
+            env, _ = _environment(one.get("environment"), known)
+            yield name, _MADE[kind](name, env, _version(_filled(one.get("image")) or ""))
+
+
+def _version(image: str) -> str | None:
+    """Of the database; what took another's place counts otherwise."""
+    tag = _TAG.search(image)
+    return tag.group(1) if tag and "mariadb" not in image and "valkey" not in image else None
+
+
+def _postgresql(name: str, env: dict[str, str], version: str | None) -> Backing:
+    user = env.get("POSTGRES_USER") or "postgres"
+    password, database = env.get("POSTGRES_PASSWORD") or "postgres", env.get("POSTGRES_DB") or user
+    return Backing("postgresql", name, {}, user, password, database, version)
+
+
+def _mysql(name: str, env: dict[str, str], version: str | None) -> Backing:
+    given = {key.replace("MARIADB_", "MYSQL_"): value for key, value in env.items()}
+    user = given.get("MYSQL_USER") or "root"
+    password = given.get("MYSQL_ROOT_PASSWORD" if user == "root" else "MYSQL_PASSWORD") or "app"
+    return Backing("mysql", name, {}, user, password, given.get("MYSQL_DATABASE") or "app", version)
+
+
+def _redis(name: str, env: dict[str, str], version: str | None) -> Backing:
+    return Backing("redis", name, {}, version=version)
+
+
+_MADE = {"postgresql": _postgresql, "mysql": _mysql, "redis": _redis}
 
 
 def _left_out(raw: dict[str, dict[str, Any]], taken: set[str]) -> list[str]:

@@ -49,27 +49,33 @@ def placed(tree: Tree, plan: Plan, names: Sequence[str] | None = None) -> Plan:
     """The same several services, each with the path it answers below.  `names`: what they are called, by part."""
     if plan.kind != "multi" or plan.shown:
         return plan
-    folders = [folder_of_part(tree, part) for part in plan.parts]
-    called = list(names or (folder or "the root" for folder in folders))
-    parts = [
-        _Part(part, folder, name, tree.below(folder) if folder else tree, _others(folder, folders))
-        for part, folder, name in zip(plan.parts, folders, called, strict=True)
-    ]
-    front, back = _pair(parts)
-    done = {id(front): _at(front, "/", strip=False, why="the front end" if front.front else "the first service")}
-    if back is not None:
-        done |= _joined(front, back)
-    for part in parts:
-        if id(part) not in done:
-            done[id(part)] = _other(part)
-    after = [done[id(part)] for part in parts]
+    parts = _parts(tree, plan, names)
+    after = _chosen(parts)
     releases = [part.release for part in after if part.mount and part.release]
     return dataclasses.replace(
         plan,
         parts=tuple(after),
         release=releases[0] if len(releases) == 1 else plan.release,
-        why={**plan.why, "mount": _said(called, after)},
+        why={**plan.why, "mount": _said([part.name for part in parts], after)},
     )
+
+
+def _parts(tree: Tree, plan: Plan, names: Sequence[str] | None) -> list[_Part]:
+    folders = [folder_of_part(tree, part) for part in plan.parts]
+    called = names or [folder or "the root" for folder in folders]
+    return [
+        _Part(part, folder, name, tree.below(folder) if folder else tree, _others(folder, folders))
+        for part, folder, name in zip(plan.parts, folders, called, strict=True)
+    ]
+
+
+def _chosen(parts: list[_Part]) -> list[Plan]:
+    """The plan of each, with its path: the front end, the back end beside it, then the others."""
+    front, back = _pair(parts)
+    done = {id(front): _at(front, "/", strip=False, why="the front end" if front.front else "the first service")}
+    if back is not None:
+        done |= _joined(front, back)
+    return [done[id(part)] if id(part) in done else _other(part) for part in parts]
 
 
 def folder_of_part(tree: Tree, part: Plan) -> str:

@@ -110,6 +110,10 @@ class Tree:
         """The first of these that is there."""
         return next((name for name in names if name in self._names), None)
 
+    def there(self, *names: str) -> tuple[str, ...]:
+        """Those of these that are there, in this order."""
+        return tuple(name for name in names if name in self._names)
+
     def ending(self, *suffixes: str, depth: int = MAX_DEPTH) -> Iterator[str]:
         """Files with one of these endings, at most `depth` folders down, shallowest first."""
         return (name for name in self.files if name.endswith(suffixes) and name.count("/") <= depth)

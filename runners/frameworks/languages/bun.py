@@ -18,7 +18,7 @@ _SERVES = re.compile(r"\bBun\.(?:serve|listen)\b")
 def detect(tree: Tree) -> Plan | None:
     if tree.has("package.json"):
         return None
-    entry = clues.mentions(tree, (name for name in _FILES if tree.has(name)), _SERVES)
+    entry = clues.mentions(tree, tree.there(*_FILES), _SERVES)
     if entry is None:
         return None
     return Plan(

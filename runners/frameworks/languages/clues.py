@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from runners.frameworks.tree import ASIDE, Tree, folder_of
 
@@ -19,6 +19,16 @@ _PORTS = (
         r"""(?i)(?:listen|serve|run|start|bind|ServerSocket|SocketAddress)\w*\(\s*(?:[\w.:]+,\s*)?(\d{4,5})\b"""
     ),
 )
+
+
+def framework(rows: Iterable[tuple[str, str]], held: Container[str]) -> str | None:
+    """The name of the first row whose word is held: by a manifest's text, or among what it asks for."""
+    return next((name for word, name in rows if word in held), None)
+
+
+def evidence(**told: str | None) -> dict[str, str]:
+    """What speaks for each field, without the fields that nothing speaks for."""
+    return {field: said for field, said in told.items() if said}
 
 
 def port_in(text: str, otherwise: int) -> int:

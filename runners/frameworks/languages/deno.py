@@ -24,35 +24,53 @@ _FILE = re.compile(r"(?<!\S)(?:\./)?([\w./-]+\.[cm]?[jt]sx?)(?!\S)")
 
 def detect(tree: Tree) -> Plan | None:
     manifest = tree.first("deno.json", "deno.jsonc")
-    told = tree.json(manifest) if manifest else {}
-    tasks = told["tasks"] if isinstance(told.get("tasks"), dict) else {}
-    task = _line(tasks.get("start"))
+    task = _task(tree, manifest, "start")
     entry = _entry(tree, task)
-    if manifest is None and (tree.has("package.json") or not entry or not _IS_DENO.search(tree.text(entry))):
+    if manifest is None and not _is_deno(tree, entry):
         return None
-    text = tree.text(entry) if entry else ""
-    known = tree.text(manifest) if manifest else ""
-    framework = next((name for pattern, name in FRAMEWORKS if pattern.search(known) or pattern.search(text)), None)
-    served = bool(_EXPORTS.search(text)) and not _SERVES.search(text)
-    why = {"language": f"{manifest} is there" if manifest else f"{entry} is written for Deno"}
-    if framework:
-        why["framework"] = f"{manifest or entry} names {framework}"
-    serves = framework or served or task or any(_SERVES.search(tree.text(name)) for name in clues.sources(tree, ".ts"))
+    named = [name for name in (manifest, entry) if name]
+    framework = _framework(tree, named)
+    text = tree.text(entry or "")
+    served = _EXPORTS.search(text) is not None and not _SERVES.search(text)
     return Plan(
         language="deno",
-        kind="server" if serves else "cli",
+        kind="server" if framework or served or task or _listens(tree) else "cli",
         framework=framework,
         package_manager="deno",
         entry=entry,
         port=clues.port_in(text, 8000),
-        version=clues.version_tool(tree, "deno") or clues.version_file(tree, ".dvmrc"),
-        manifests=tuple(name for name in ("deno.json", "deno.jsonc", "deno.lock") if tree.has(name)),
+        version=_version(tree),
+        manifests=tree.there("deno.json", "deno.jsonc", "deno.lock"),
         install=(f"deno cache {entry}",) if entry else (),
-        build="deno task build" if _line(tasks.get("build")) else None,
+        build="deno task build" if _task(tree, manifest, "build") else None,
         start=_start(task, entry, served),
         env={"DENO_DIR": ".deno", "DENO_NO_UPDATE_CHECK": "1"},
-        why=why,
+        why=_why(manifest, named[0], framework),
     )
+
+
+def _is_deno(tree: Tree, entry: str | None) -> bool:
+    """Without a manifest of its own: the code says so, and no package.json says something else."""
+    return not tree.has("package.json") and _IS_DENO.search(tree.text(entry or "")) is not None
+
+
+def _listens(tree: Tree) -> bool:
+    return clues.mentions(tree, clues.sources(tree, ".ts"), _SERVES) is not None
+
+
+def _why(manifest: str | None, first: str, framework: str | None) -> dict[str, str]:
+    return clues.evidence(
+        language=f"{first} is {'there' if manifest else 'written for Deno'}",
+        framework=framework and f"{first} names {framework}",
+    )
+
+
+def _framework(tree: Tree, names: list[str]) -> str | None:
+    return next((name for pattern, name in FRAMEWORKS if clues.mentions(tree, names, pattern)), None)
+
+
+def _version(tree: Tree) -> str | None:
+    return clues.version_tool(tree, "deno") or clues.version_file(tree, ".dvmrc")
 
 
 def _start(task: str, entry: str | None, served: bool) -> str | None:
@@ -74,6 +92,9 @@ def _entry(tree: Tree, task: str) -> str | None:
     return next((name for name in there if _SERVES.search(tree.text(name))), there[0] if there else None)
 
 
-def _line(task: object) -> str:
+def _task(tree: Tree, manifest: str | None, name: str) -> str:
+    """The command line of a task; "" when there is none."""
+    tasks = tree.json(manifest or "").get("tasks")
+    task = tasks.get(name) if isinstance(tasks, dict) else None
     command = task.get("command") if isinstance(task, dict) else task
     return command if isinstance(command, str) else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from runners.base import Plan
 from runners.frameworks.languages import clues
@@ -23,17 +24,13 @@ def detect(tree: Tree) -> Plan | None:
     framework, text = _framework(tree, project), tree.text(project)
     folder = folder_of(project)
     program = tree.first(*(f"{folder}/{name}".lstrip("/") for name in ("Program.cs", "Program.fs", "Startup.cs")))
-    serves = framework or _SERVES.search(tree.text(program or ""))
     named = _ASSEMBLY.search(text)
-    why = {"language": f"{project} is there", **({"framework": f"{project} says {framework}"} if framework else {})}
     static = framework == "blazor"
-    publish = f"dotnet publish '{project}' -c Release -o .published"
-    run = (
-        f"cd .published && ASPNETCORE_URLS=http://$HOST:$PORT dotnet '{named.group(1) if named else stem(project)}.dll'"
-    )
+    made = named.group(1) if named else stem(project)
+    run = f"cd .published && ASPNETCORE_URLS=http://$HOST:$PORT dotnet '{made}.dll'"
     return Plan(
         language="dotnet",
-        kind="static" if static else "server" if serves else "cli",
+        kind=_kind(tree, framework, program),
         framework=framework,
         package_manager="nuget",
         entry=project,
@@ -43,11 +40,17 @@ def detect(tree: Tree) -> Plan | None:
         version=_version(tree, text),
         manifests=(project,),
         install=(f"dotnet restore '{project}'",),
-        build=publish,
+        build=f"dotnet publish '{project}' -c Release -o .published",
         start=None if static else run,
         env={"ASPNETCORE_ENVIRONMENT": "Production", "DOTNET_NOLOGO": "1", "DOTNET_CLI_TELEMETRY_OPTOUT": "1"},
-        why=why,
+        why=clues.evidence(language=f"{project} is there", framework=framework and f"{project} says {framework}"),
     )
+
+
+def _kind(tree: Tree, framework: str | None, program: str | None) -> Literal["static", "server", "cli"]:
+    if framework == "blazor":
+        return "static"
+    return "server" if framework or _SERVES.search(tree.text(program or "")) else "cli"
 
 
 def _is_program(name: str) -> bool:

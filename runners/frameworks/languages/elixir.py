@@ -19,7 +19,6 @@ def detect(tree: Tree) -> Plan | None:
     framework = next((name for word, name in FRAMEWORKS if re.search(rf"\{{\s*{word}\b", text)), None)
     serves = framework or clues.mentions(tree, clues.sources(tree, ".ex"), re.compile(r"gen_tcp|cowboy|Bandit"))
     server = "phx.server" if framework == "phoenix" else "run --no-halt"
-    why = {"language": "mix.exs is there", **({"framework": f"mix.exs names {framework}"} if framework else {})}
     assets = f" && {_MIX} mix assets.deploy" if '"assets.deploy"' in text else ""
     ready = f"export {clues.made_up('SECRET_KEY_BASE')} && "
     return Plan(
@@ -30,11 +29,11 @@ def detect(tree: Tree) -> Plan | None:
         entry="mix.exs",
         port=4000,
         version=clues.version_tool(tree, "elixir") or clues.version_file(tree, ".elixir-version"),
-        manifests=tuple(name for name in ("mix.exs", "mix.lock") if tree.has(name)),
+        manifests=tree.there("mix.exs", "mix.lock"),
         install=(f"{_MIX} mix do local.hex --force + local.rebar --force", f"{_MIX} mix deps.get --only prod"),
         build=f"{_MIX} mix compile{assets}",
         start=f"{ready}{_MIX} PHX_SERVER=true mix {server}",
         prepare=f"{ready}{_MIX} mix ecto.migrate" if ":ecto_sql" in text else None,
         env={"MIX_ENV": "prod", "LANG": "C.UTF-8", "PHX_HOST": "localhost"},
-        why=why,
+        why=clues.evidence(language="mix.exs is there", framework=framework and f"mix.exs names {framework}"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from runners.base import Plan
 from runners.frameworks.languages import clues
@@ -15,7 +16,7 @@ FRAMEWORKS = (
     ("go-chi/chi", "chi"),
     ("beego/beego", "beego"),
 )
-_PORTS = {"echo": 1323, "fiber": 3000, "chi": 3000}
+_PORTS: Mapping[str | None, int] = {"echo": 1323, "fiber": 3000, "chi": 3000}
 _VERSION = re.compile(r"^go\s+(\d+\.\d+)", re.MULTILINE)
 _MAIN = re.compile(r"^func\s+main\s*\(\s*\)", re.MULTILINE)
 _SERVES = re.compile(r"ListenAndServe|http\.Serve|net\.Listen|http\.Server\{|fasthttp|grpc\.NewServer|cgi\.Serve")
@@ -24,38 +25,53 @@ _USUAL = ("server", "web", "api", "app", "main")
 
 
 def detect(tree: Tree) -> Plan | None:
-    manifest = tree.first("go.mod", "go.work") or tree.first("main.go")
+    manifest = tree.first("go.mod", "go.work", "main.go")
     mains = _mains(tree) if manifest else []
     if manifest is None or (manifest == "main.go" and not mains):
         return None
-    mods = [tree.text(name) for name in tree.ending("go.mod", depth=2)][:10]
-    direct = "\n".join(line for text in mods for line in text.splitlines() if "// indirect" not in line)
-    framework = next((name for word, name in FRAMEWORKS if f"{word}/" in direct or f"{word} " in direct), None)
-    serving = clues.mentions(tree, [*mains[:1], *clues.sources(tree, ".go")], _SERVES)
     entry = mains[0] if mains else None
-    why = {"language": f"{manifest} is there"}
-    if framework:
-        why["framework"] = f"go.mod names {framework}"
-    elif serving:
-        why["kind"] = f"{serving} listens"
-    if entry:
-        why["entry"] = f"{entry} has main()"
-    output = next(iter(_STARTED.findall(tree.text("Procfile"))), clues.program(tree))
+    framework = _framework(tree)
+    serving = clues.mentions(tree, [*mains[:1], *clues.sources(tree, ".go")], _SERVES)
+    build, start = _lines(tree, entry)
     return Plan(
         language="go",
         kind="server" if framework or serving else "cli",
         framework=framework,
         package_manager="go",
         entry=entry,
-        port=clues.port_in(tree.text(entry) if entry else "", _PORTS.get(framework or "", 8080)),
+        port=clues.port_in(tree.text(entry or ""), _PORTS.get(framework, 8080)),
         version=_version(tree),
-        manifests=tuple(name for name in ("go.mod", "go.sum", "go.work", "go.work.sum") if tree.has(name)),
+        manifests=tree.there("go.mod", "go.sum", "go.work", "go.work.sum"),
         install=("go mod download",) if tree.has("go.sum") and tree.has("go.mod") else (),
-        build=f"go build -o {output} {_package(tree, entry)}" if entry or tree.has("go.mod") else None,
-        start=f"./{output}" if entry or tree.has("go.mod") else None,
+        build=build,
+        start=start,
         env={"GIN_MODE": "release"} if framework == "gin" else {},
-        why=why,
+        why=_why(manifest, framework, serving, entry),
     )
+
+
+def _why(manifest: str, framework: str | None, serving: str | None, entry: str | None) -> dict[str, str]:
+    return clues.evidence(
+        language=f"{manifest} is there",
+        framework=framework and f"go.mod names {framework}",
+        kind=f"{serving} listens" if serving and not framework else None,
+        entry=entry and f"{entry} has main()",
+    )
+
+
+def _framework(tree: Tree) -> str | None:
+    """What a module asks for itself, not what comes with that."""
+    mods = [tree.text(name) for name in tree.ending("go.mod", depth=2)][:10]
+    direct = "\n".join(line for text in mods for line in text.splitlines() if "// indirect" not in line)
+    return next((name for word, name in FRAMEWORKS if f"{word}/" in direct or f"{word} " in direct), None)
+
+
+def _lines(tree: Tree, entry: str | None) -> tuple[str | None, str | None]:
+    """How it is built and started; not at all when there is nothing to build."""
+    if entry is None and not tree.has("go.mod"):
+        return None, None
+    output = next(iter(_STARTED.findall(tree.text("Procfile"))), clues.program(tree))
+    return f"go build -o {output} {_package(tree, entry)}", f"./{output}"
 
 
 def _mains(tree: Tree) -> list[str]:

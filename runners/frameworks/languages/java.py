@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from runners.base import Plan
 from runners.frameworks.languages import clues
@@ -20,6 +21,7 @@ FRAMEWORKS = (
     ("dropwizard", "dropwizard"),
     ("spark-core", "spark"),
 )
+_PORTS: Mapping[str | None, int] = {"javalin": 7070, "spark": 4567}
 _MANIFESTS = ("pom.xml", "build.gradle", "build.gradle.kts")
 _SERVERS = re.compile(r"jetty|tomcat|undertow|netty|grizzly|servlet|webapp-runner|http4k", re.IGNORECASE)
 _SERVES = re.compile(r"HttpServer|ServerSocket|embeddedServer")
@@ -38,29 +40,30 @@ def detect(tree: Tree) -> Plan | None:
     if manifest is None:
         return _plain(tree)
     module = _module(tree, manifest)
-    text = tree.text(manifest) + (tree.text(f"{module}/{manifest.rpartition('/')[2]}") if module else "")
-    text += (
-        "".join(tree.text(f"{module}/{name}") for name in _MANIFESTS)
-        if module
-        else tree.text("gradle/libs.versions.toml")
-    )
-    framework = next((name for word, name in FRAMEWORKS if word in text), None)
+    text = _asked(tree, manifest, module)
+    framework = clues.framework(FRAMEWORKS, text)
     maven = manifest == "pom.xml"
-    why = {"language": f"{manifest} is there"}
-    if framework:
-        why["framework"] = f"{manifest} names {framework}"
     return Plan(
         language="java",
         kind="server" if framework or _SERVERS.search(text) or _listens(tree) else "cli",
         framework=framework,
         package_manager="maven" if maven else "gradle",
-        port={"javalin": 7070, "spark": 4567}.get(framework or "", 8080),
+        port=_PORTS.get(framework, 8080),
         version=_version(tree, text),
         manifests=(manifest,),
         build=_maven(tree) if maven else _gradle(tree, framework),
         start=_start(framework, f"{module}/" if module else "", maven),
-        why=why,
+        why=clues.evidence(language=f"{manifest} is there", framework=framework and f"{manifest} names {framework}"),
     )
+
+
+def _asked(tree: Tree, manifest: str, module: str) -> str:
+    """The text of all that says what it is made with: at the root, then in the module that runs."""
+    if module:
+        names = [manifest, f"{module}/{manifest}", *(f"{module}/{name}" for name in _MANIFESTS)]
+    else:
+        names = [manifest, "gradle/libs.versions.toml"]
+    return "".join(tree.text(name) for name in names)
 
 
 def _module(tree: Tree, manifest: str) -> str:

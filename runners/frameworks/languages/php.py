@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Container, Mapping
+from typing import Any
 
 from runners.base import Plan
 from runners.frameworks.languages import clues
@@ -23,25 +25,35 @@ FRAMEWORKS = (
 _FRONTS = ("public/index.php", "web/index.php", "webroot/index.php", "www/index.php", "htdocs/index.php", "index.php")
 _INSTALL = "composer install --no-dev --no-interaction --prefer-dist --optimize-autoloader --ignore-platform-req=ext-*"
 _TOOLS = ("composer", "git", "unzip")
+_KEYS: Mapping[str | None, tuple[str, str]] = {  # what it does not start without, and what stands before its letters
+    "laravel": ("APP_KEY", "base64:"),
+    "lumen": ("APP_KEY", "base64:"),
+    "symfony": ("APP_SECRET", ""),
+}
+_LARAVEL = {
+    "APP_ENV": "production",
+    "LOG_CHANNEL": "stderr",
+    "SESSION_DRIVER": "file",
+    "CACHE_STORE": "file",
+    "CACHE_DRIVER": "file",
+}
+_ENVS: Mapping[str | None, Mapping[str, str]] = {
+    "laravel": _LARAVEL,
+    "lumen": _LARAVEL,
+    "symfony": {"APP_ENV": "prod", "APP_DEBUG": "0"},
+}
+_MIGRATES: Mapping[str | None, tuple[str, str]] = {  # the folder of what changes a database, and what does it
+    "laravel": ("database/migrations/", "php artisan migrate --force"),
+    "symfony": ("migrations/", "php bin/console doctrine:migrations:migrate --no-interaction"),
+}
 
 
 def detect(tree: Tree) -> Plan | None:
-    manifest = tree.json("composer.json")
-    front = _front(tree)
-    if front is None and not (tree.has("composer.json") and tree.has("artisan")):
+    front, composed = _front(tree), tree.has("composer.json")
+    if front is None and not (composed and tree.has("artisan")):
         return None
-    asked = manifest.get("require")
-    requires = asked if isinstance(asked, dict) else {}
-    framework = next((name for package, name in FRAMEWORKS if package in requires), None)
-    if framework is None and tree.has("wp-login.php"):
-        framework = "wordpress"
-    named = "composer.json" if tree.has("composer.json") else front
-    why = {"language": f"{named} is there"}
-    if framework:
-        why["framework"] = (
-            f"{'wp-login.php is there' if framework == 'wordpress' else f'composer.json names {framework}'}"
-        )
-    composed = tree.has("composer.json")
+    requires = _requires(tree)
+    framework, said = _framework(tree, requires)
     build = clues.with_pages(tree, None)
     return Plan(
         language="php",
@@ -51,15 +63,28 @@ def detect(tree: Tree) -> Plan | None:
         entry=front,
         port=8000,
         version=_version(tree, requires.get("php")),
-        manifests=tuple(name for name in ("composer.json", "composer.lock") if tree.has(name)),
+        manifests=tree.there("composer.json", "composer.lock"),
         install=(_INSTALL,) if composed else (),
         build=build,
         start=_start(framework, front),
         prepare=_prepare(tree, framework),
-        env={"PHP_CLI_SERVER_WORKERS": "4", **_env(framework)},
+        env={"PHP_CLI_SERVER_WORKERS": "4", **_ENVS.get(framework, {})},
         system_packages=(*(_TOOLS if composed else ()), *(("nodejs", "npm") if build else ())),
-        why=why,
+        why=clues.evidence(language=f"{'composer.json' if composed else front} is there", framework=said),
     )
+
+
+def _requires(tree: Tree) -> Mapping[str, Any]:
+    asked = tree.json("composer.json").get("require")
+    return asked if isinstance(asked, dict) else {}
+
+
+def _framework(tree: Tree, requires: Container[str]) -> tuple[str | None, str | None]:
+    """Its name, and what says so."""
+    asked = clues.framework(FRAMEWORKS, requires)
+    if asked:
+        return asked, f"composer.json names {asked}"
+    return ("wordpress", "wp-login.php is there") if tree.has("wp-login.php") else (None, None)
 
 
 def _front(tree: Tree) -> str | None:
@@ -76,28 +101,14 @@ def _front(tree: Tree) -> str | None:
 
 def _start(framework: str | None, front: str | None) -> str:
     folder = folder_of(front or "public/index.php") or "."
-    told = ""
-    if framework in ("laravel", "lumen"):
-        told = f"export {clues.made_up('APP_KEY', 'base64:')} && "
-    elif framework == "symfony":
-        told = f"export {clues.made_up('APP_SECRET')} && "
+    told = f"export {clues.made_up(*_KEYS[framework])} && " if framework in _KEYS else ""
     lone = f" {shlex.quote(front)}" if front and front.rpartition("/")[2] != "index.php" else ""
     return f"{told}php -S $HOST:$PORT -t {shlex.quote(folder)}{lone}"
 
 
 def _prepare(tree: Tree, framework: str | None) -> str | None:
-    if framework == "laravel" and any(name.startswith("database/migrations/") for name in tree.files):
-        return "php artisan migrate --force"
-    if framework == "symfony" and any(name.startswith("migrations/") for name in tree.files):
-        return "php bin/console doctrine:migrations:migrate --no-interaction"
-    return None
-
-
-def _env(framework: str | None) -> dict[str, str]:
-    if framework in ("laravel", "lumen"):
-        kept = {"SESSION_DRIVER": "file", "CACHE_STORE": "file", "CACHE_DRIVER": "file"}
-        return {"APP_ENV": "production", "LOG_CHANNEL": "stderr", **kept}
-    return {"APP_ENV": "prod", "APP_DEBUG": "0"} if framework == "symfony" else {}
+    folder, line = _MIGRATES.get(framework, ("", ""))
+    return line if folder and any(name.startswith(folder) for name in tree.files) else None
 
 
 def _version(tree: Tree, constraint: object) -> str | None:

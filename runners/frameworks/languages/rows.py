@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from runners.base import Plan
 from runners.frameworks.languages import clues
@@ -140,7 +140,7 @@ def _flutter(tree: Tree) -> Plan:
         static_dir="build/web",
         fallback=True,
         version=clues.version_tool(tree, "flutter"),
-        manifests=tuple(name for name in ("pubspec.yaml", "pubspec.lock") if tree.has(name)),
+        manifests=tree.there("pubspec.yaml", "pubspec.lock"),
         install=("flutter pub get",),
         build="flutter build web --release",
         why={"language": "pubspec.yaml is there", "framework": "pubspec.yaml names flutter"},
@@ -149,26 +149,36 @@ def _flutter(tree: Tree) -> Plan:
 
 def _plan(tree: Tree, row: Row, marker: str) -> Plan:
     text = tree.text(marker)
-    found = row.named.search(text)
-    name = next((group for group in found.groups() if group), "") if found else ""
-    framework = next((word for mark, word in row.words if mark in text), None)
-    serving = clues.mentions(tree, clues.sources(tree, *row.sources), row.serves) if row.sources else None
+    name = _name(row, text)
+    framework = clues.framework(row.words, text)
     entry = row.entry(tree, name)
-    known = {"name": name, "entry": entry or ""}
-    runs = all(known[key] for key in known if f"{{{key}}}" in f"{row.build}{row.start}")
-    why = {"language": f"{marker} is there"}
-    if framework:
-        why["framework"] = f"{marker} names {framework}"
+    build, start = _lines(row, {"name": name, "entry": entry or ""})
     return Plan(
         language=row.language,
-        kind="server" if framework or serving else "cli",
+        kind="server" if framework or _listens(tree, row) else "cli",
         framework=framework,
         package_manager=row.manager,
         entry=entry,
-        port=clues.port_in(tree.text(entry) if entry else "", row.port),
+        port=clues.port_in(tree.text(entry or ""), row.port),
         version=clues.version_tool(tree, row.language),
-        manifests=tuple(each for each in (*row.markers, *row.locks) if tree.has(each)),
-        build=row.build.format(**known) if row.build and runs else None,
-        start=row.start.format(**known) if runs else None,
-        why=why,
+        manifests=tree.there(*row.markers, *row.locks),
+        build=build,
+        start=start,
+        why=clues.evidence(language=f"{marker} is there", framework=framework and f"{marker} names {framework}"),
     )
+
+
+def _name(row: Row, text: str) -> str:
+    found = row.named.search(text)
+    return next((group for group in found.groups() if group), "") if found else ""
+
+
+def _listens(tree: Tree, row: Row) -> bool:
+    return bool(row.sources) and clues.mentions(tree, clues.sources(tree, *row.sources), row.serves) is not None
+
+
+def _lines(row: Row, known: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """How it is built and started; not at all while a word that the lines want is not known."""
+    if not all(word for key, word in known.items() if f"{{{key}}}" in f"{row.build}{row.start}"):
+        return None, None
+    return row.build.format(**known) if row.build else None, row.start.format(**known)

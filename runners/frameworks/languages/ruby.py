@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Mapping
 
 from runners.base import Plan
 from runners.frameworks.languages import clues
 from runners.frameworks.tree import Tree
 
 FRAMEWORKS = (("rails", "rails"), ("hanami", "hanami"), ("sinatra", "sinatra"), ("roda", "roda"), ("grape", "grape"))
-_PORTS = {"rails": 3000, "hanami": 2300, "sinatra": 4567}
+_PORTS: Mapping[str | None, int] = {"rails": 3000, "hanami": 2300, "sinatra": 4567}
 _GEM = re.compile(r"""^[ \t]*gem[ \t]{0,20}\(?[ \t]{0,20}["']([\w.-]+)["']""", re.MULTILINE)
 _VERSION = re.compile(r"""^[ \t]*ruby[ \t]{0,20}\(?[ \t]{0,20}["'](?:[~>=^ ]*)(\d+(?:\.\d+){0,2})""", re.MULTILINE)
 _LOCKED = re.compile(r"^RUBY VERSION\s+ruby (\d+\.\d+\.\d+)", re.MULTILINE)
@@ -20,48 +22,84 @@ _TOOLS = frozenset({"jekyll", "middleman", "github-pages", "fastlane", "cocoapod
 _UP = re.compile(r"""["']/?up["']""")  # the page of Rails that says it is well
 
 BUNDLE = ("bundle install",)
+_ENVS: Mapping[str | None, Mapping[str, str]] = {
+    "rails": {"RAILS_ENV": "production", "RAILS_SERVE_STATIC_FILES": "1", "RAILS_LOG_TO_STDOUT": "1"},
+    "hanami": {"HANAMI_ENV": "production", "HANAMI_SERVE_ASSETS": "true", "RACK_ENV": "production"},
+}
+_ENV = {"RACK_ENV": "production", "APP_ENV": "production"}
+_STARTS: Mapping[str | None, tuple[str, str]] = {  # what it does not start without, and its own server
+    "rails": ("SECRET_KEY_BASE", "rails server -b $HOST -p $PORT"),
+    "hanami": ("SESSION_SECRET", "hanami server --host=$HOST --port=$PORT"),
+}
 ENV = {"BUNDLE_PATH": "vendor/bundle", "BUNDLE_WITHOUT": "development:test", "LANG": "C.UTF-8"}
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Project:
+    """What its files say of it."""
+
+    tree: Tree
+    gems: frozenset[str]
+    script: str | None  # what would be run where there is no config.ru
+    bundled: bool
+    racked: bool
+
+    @classmethod
+    def read(cls, tree: Tree) -> _Project:
+        gems = frozenset(_GEM.findall(tree.text("Gemfile")))
+        return cls(tree, gems, _script(tree), tree.has("Gemfile"), tree.has("config.ru"))
+
+    @property
+    def runs(self) -> bool:
+        """There is something to start, or it will be made from its gems."""
+        return self.racked or self.script is not None or (self.bundled and self.gems.isdisjoint(_TOOLS))
+
+    @property
+    def text(self) -> str:
+        """Of the script."""
+        return self.tree.text(self.script or "")
+
+    @property
+    def framework(self) -> str | None:
+        return clues.framework(FRAMEWORKS, self.gems) or ("sinatra" if "Sinatra" in self.text else None)
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        own = _ENVS.get(self.framework, _ENV)
+        return {**ENV, **own} if self.bundled else own
+
+
 def detect(tree: Tree) -> Plan | None:
-    gems = frozenset(_GEM.findall(tree.text("Gemfile")))
-    script = _script(tree)
-    runs = tree.has("config.ru") or script is not None
-    if not runs and (not tree.has("Gemfile") or not gems.isdisjoint(_TOOLS)):
-        return None
-    return _plan(tree, gems, script)
+    project = _Project.read(tree)
+    return _plan(project) if project.runs else None
 
 
-def _plan(tree: Tree, gems: frozenset[str], script: str | None) -> Plan:
-    bundled = tree.has("Gemfile")
-    framework = next((name for gem, name in FRAMEWORKS if gem in gems), None)
-    if framework is None and "Sinatra" in tree.text(script or ""):
-        framework = "sinatra"
-    start = _start(tree, gems, framework, script)
-    entry = tree.first("config.ru") if framework == "rails" or script is None else script
-    serves = framework or tree.has("config.ru") or _SERVES.search(tree.text(script or ""))
-    why = {"language": f"{tree.first('Gemfile', 'config.ru') or script} is there"}
-    if framework:
-        why["framework"] = f"{'Gemfile' if bundled else script} names {framework}"
-    usual = _PORTS.get(framework or "", 9292 if tree.has("config.ru") else 8080)
+def _plan(project: _Project) -> Plan:
+    tree, framework, script = project.tree, project.framework, project.script
     return Plan(
         language="ruby",
-        kind="server" if serves else "cli",
+        kind="server" if framework or project.racked or _SERVES.search(project.text) else "cli",
         framework=framework,
-        package_manager="bundler" if bundled else None,
-        entry=entry,
-        port=clues.port_in(tree.text(script or ""), usual),
+        package_manager="bundler" if project.bundled else None,
+        entry=tree.first("config.ru") if framework == "rails" or script is None else script,
+        port=clues.port_in(project.text, _PORTS.get(framework, 9292 if project.racked else 8080)),
         version=version(tree),
-        manifests=tuple(name for name in ("Gemfile", "Gemfile.lock") if tree.has(name)),
-        install=BUNDLE if bundled else (),
+        manifests=tree.there("Gemfile", "Gemfile.lock"),
+        install=BUNDLE if project.bundled else (),
         build=_build(tree, framework),
-        start=start,
+        start=_start(project),
         prepare=_prepare(tree, framework),
-        env={**ENV, **_env(framework)} if bundled else _env(framework),
+        env=project.env,
         health="/up" if _UP.search(tree.text("config/routes.rb")) else "/",
         system_packages=("nodejs", "npm") if framework == "rails" and tree.has("package.json") else (),
-        why=why,
+        why=_why(project),
     )
+
+
+def _why(project: _Project) -> dict[str, str]:
+    first = project.tree.first("Gemfile", "config.ru") or project.script
+    named, framework = "Gemfile" if project.bundled else project.script, project.framework
+    return clues.evidence(language=f"{first} is there", framework=framework and f"{named} names {framework}")
 
 
 def version(tree: Tree) -> str | None:
@@ -76,19 +114,18 @@ def _script(tree: Tree) -> str | None:
     return next((name for name in there if _SERVES.search(tree.text(name))), there[0] if there else None)
 
 
-def _start(tree: Tree, gems: frozenset[str], framework: str | None, script: str | None) -> str | None:
-    bundled = "bundle exec " if tree.has("Gemfile") else ""
-    if framework == "rails":
-        return f"export {clues.made_up('SECRET_KEY_BASE')} && {bundled}rails server -b $HOST -p $PORT"
-    if framework == "hanami":
-        return f"export {clues.made_up('SESSION_SECRET')} && {bundled}hanami server --host=$HOST --port=$PORT"
-    if tree.has("config.ru"):
-        if "puma" in gems:
-            return f"{bundled}puma -b tcp://$HOST:$PORT"
+def _start(project: _Project) -> str | None:
+    bundled, framework = "bundle exec " if project.bundled else "", project.framework
+    if framework in _STARTS:
+        secret, line = _STARTS[framework]
+        return f"export {clues.made_up(secret)} && {bundled}{line}"
+    if project.racked and "puma" in project.gems:
+        return f"{bundled}puma -b tcp://$HOST:$PORT"
+    if project.racked:
         return f"{bundled}rackup --host $HOST --port $PORT"
-    if script is None:
+    if project.script is None:
         return None
-    return f"{bundled}ruby {script} -o $HOST -p $PORT" if framework == "sinatra" else f"{bundled}ruby {script}"
+    return f"{bundled}ruby {project.script}" + (" -o $HOST -p $PORT" if framework == "sinatra" else "")
 
 
 def _build(tree: Tree, framework: str | None) -> str | None:
@@ -105,11 +142,3 @@ def _prepare(tree: Tree, framework: str | None) -> str | None:
     if framework == "rails" and tree.has("config/database.yml"):
         return f"{clues.made_up('SECRET_KEY_BASE')} bundle exec rails db:prepare"
     return None
-
-
-def _env(framework: str | None) -> dict[str, str]:
-    if framework == "rails":
-        return {"RAILS_ENV": "production", "RAILS_SERVE_STATIC_FILES": "1", "RAILS_LOG_TO_STDOUT": "1"}
-    if framework == "hanami":
-        return {"HANAMI_ENV": "production", "HANAMI_SERVE_ASSETS": "true", "RACK_ENV": "production"}
-    return {"RACK_ENV": "production", "APP_ENV": "production"}

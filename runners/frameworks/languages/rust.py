@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from runners.base import Plan
@@ -19,7 +20,7 @@ FRAMEWORKS = (
     ("salvo", "salvo"),
     ("tide", "tide"),
 )
-_PORTS = {"axum": 3000, "rocket": 8000, "warp": 3030, "poem": 3000}
+_PORTS: Mapping[str | None, int] = {"axum": 3000, "rocket": 8000, "warp": 3030, "poem": 3000}
 _SERVERS = frozenset({"hyper", "tiny_http", "rouille", "tonic", "gotham", "ntex", "viz", "loco-rs"})
 _SERVES = re.compile(r"TcpListener|HttpServer|axum::|warp::serve|rocket::|#\[launch\]")
 _NAME = re.compile(r"[\w-]+")
@@ -37,17 +38,11 @@ class _Program:
 
 
 def detect(tree: Tree) -> Plan | None:
-    if not tree.has("Cargo.toml"):
-        return None
     programs = [one for manifest in _manifests(tree) for one in _programs(tree, manifest)]
     if not programs:
         return None
     program = min(programs, key=lambda one: (not _serves(tree, one), not one.chosen, one.name != one.package))
-    framework = next((name for word, name in FRAMEWORKS if word in program.depends), None)
-    serves = bool(framework) or _serves(tree, program)
-    why = {"language": "Cargo.toml is there", "entry": f"{program.file} is the binary {program.name}"}
-    if framework:
-        why["framework"] = f"Cargo.toml names {framework}"
+    framework = clues.framework(FRAMEWORKS, program.depends)
     # Somebody's own start line looks where cargo puts programs; else the large folder stays with the next build.
     stays = "target/" in tree.text("Procfile")
     made = f"./target/release/{program.name}"
@@ -56,22 +51,28 @@ def detect(tree: Tree) -> Plan | None:
     told = "ROCKET_ADDRESS=$HOST ROCKET_PORT=$PORT " if framework == "rocket" else ""
     return Plan(
         language="rust",
-        kind="server" if serves else "cli",
+        kind="server" if framework or _serves(tree, program) else "cli",
         framework=framework,
         package_manager="cargo",
         entry=program.file,
-        port=clues.port_in(tree.text(program.file), _PORTS.get(framework or "", 8080)),
+        port=clues.port_in(tree.text(program.file), _PORTS.get(framework, 8080)),
         version=_version(tree),
-        manifests=tuple(name for name in ("Cargo.toml", "Cargo.lock") if tree.has(name)),
+        manifests=tree.there("Cargo.toml", "Cargo.lock"),
         build=f"cargo build --release{which}" + ("" if stays else f" && cp {made} {output}"),
         caches=() if stays else ("target",),
         start=f"{told}{output}",
-        why=why,
+        why=clues.evidence(
+            language="Cargo.toml is there",
+            entry=f"{program.file} is the binary {program.name}",
+            framework=framework and f"Cargo.toml names {framework}",
+        ),
     )
 
 
 def _manifests(tree: Tree) -> list[str]:
     """The root's, and those of a workspace's members: whatever has a package below."""
+    if not tree.has("Cargo.toml"):
+        return []
     if not isinstance(tree.toml("Cargo.toml").get("workspace"), dict):
         return ["Cargo.toml"]
     return [name for name in tree.ending("Cargo.toml", depth=3) if name.rpartition("/")[2] == "Cargo.toml"][:30]
@@ -84,24 +85,36 @@ def _programs(tree: Tree, manifest: str) -> list[_Program]:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         return []
     place = f"{folder}/" if folder else ""
-    depends = frozenset({*_table(told.get("dependencies"))})
-    found = {name: f"{place}src/main.rs"} if tree.has(f"{place}src/main.rs") else {}
-    for file in tree.ending(".rs", depth=manifest.count("/") + 3):
-        inside = file.removeprefix(f"{place}src/bin/")
-        if inside != file and (inside.count("/") == 0 or inside.endswith("/main.rs")):
-            found[stem(inside) if "/" not in inside else inside.split("/")[0]] = file
+    files = _usual(tree, place, name)
     for each in _tables(told.get("bin")):
-        bin_name, path = each.get("name"), each.get("path")
-        if isinstance(bin_name, str) and isinstance(path, str):
-            found = {key: file for key, file in found.items() if file != place + path}
-            found[bin_name] = place + path
-        elif isinstance(bin_name, str) and tree.has(f"{place}src/main.rs") and bin_name not in found:
-            found = {key: file for key, file in found.items() if key != name}
-            found[bin_name] = f"{place}src/main.rs"
-    chosen = package.get("default-run")
-    return [
-        _Program(key, name, file, depends, key == chosen) for key, file in sorted(found.items()) if _NAME.fullmatch(key)
-    ]
+        files = _declared(tree, place, name, files, each)
+    depends, chosen = frozenset(_table(told.get("dependencies"))), package.get("default-run")
+    named = (key for key in sorted(files) if _NAME.fullmatch(key))
+    return [_Program(key, name, files[key], depends, key == chosen) for key in named]
+
+
+def _usual(tree: Tree, place: str, package: str) -> dict[str, str]:
+    """The files that cargo makes programs of without being told, by the program's name."""
+    main = f"{place}src/main.rs"
+    found = {package: main} if tree.has(main) else {}
+    for file in tree.ending(".rs", depth=place.count("/") + 3):
+        inside = file.removeprefix(f"{place}src/bin/")
+        folder, _, rest = inside.partition("/")
+        if inside != file and (not rest or inside.endswith("/main.rs")):
+            found[folder if rest else stem(inside)] = file
+    return found
+
+
+def _declared(
+    tree: Tree, place: str, package: str, files: Mapping[str, str], told: Mapping[str, Any]
+) -> dict[str, str]:
+    """The same files with one more `[[bin]]`: at its path, else the package's own under another name."""
+    name, path, main = told.get("name"), told.get("path"), f"{place}src/main.rs"
+    if isinstance(name, str) and isinstance(path, str):
+        return {**{key: file for key, file in files.items() if file != place + path}, name: place + path}
+    if isinstance(name, str) and tree.has(main) and name not in files:
+        return {**{key: file for key, file in files.items() if key != package}, name: main}
+    return dict(files)
 
 
 def _serves(tree: Tree, program: _Program) -> bool:

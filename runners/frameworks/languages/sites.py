@@ -90,7 +90,7 @@ def _middleman(tree: Tree) -> Plan | None:
 
 def _bundled(tree: Tree, plan: Plan) -> Plan:
     env = {"BUNDLE_PATH": "vendor/bundle", "LANG": "C.UTF-8", "JEKYLL_ENV": "production"}
-    manifests = tuple(name for name in ("Gemfile", "Gemfile.lock") if tree.has(name))
+    manifests = tree.there("Gemfile", "Gemfile.lock")
     return dataclasses.replace(plan, package_manager="bundler", install=ruby.BUNDLE, env=env, manifests=manifests)
 
 
