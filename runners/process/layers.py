@@ -36,6 +36,9 @@ from runners.process.toolchain import Toolchain, Tools
 MODULES = "node_modules"
 # Turbopack refuses links that lead out of the project, so its build gets a copy.
 _COPIED = frozenset({"next"})
+_PACKAGES = (
+    "Debian packages that it wants are not installed without Docker; they are here if this machine has them: {}.\n"
+)
 
 
 class Layers:
@@ -48,6 +51,8 @@ class Layers:
     async def make(self, source: Source, limits: Limits, log: Log) -> Artifact:
         """Raises BuildFailed."""
         toolchain = await self._tools.find(source.plan, log)
+        if source.plan.system_packages:
+            log.write(_PACKAGES.format(", ".join(sorted({*source.plan.system_packages}))))
         layer = await self._layer(source, toolchain, limits, log)
         files = await self._files(source, toolchain, layer, limits, log)
         artifact = directory(source, files, layer)

@@ -76,7 +76,11 @@ class TestBuilding:
         assert artifact.path == str(a_source(yard.folder, {"app.py": HELLO}).path)
 
     @pytest.mark.parametrize("language", ["docker", "go", "rust"])
-    async def test_what_it_can_not_build_is_refused_with_the_next_step(self, yard: Yard, language: str) -> None:
+    async def test_what_it_can_not_build_is_refused_with_the_next_step(
+        self, yard: Yard, language: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("shutil.which", lambda name: None)  # the machine may have all of them
+
         with pytest.raises(BuildFailed) as refused:
             await yard.build({}, Plan(language=language, kind="server", start="./run"))
 
@@ -93,6 +97,19 @@ class TestBuilding:
         await yard.build({"app.py": HELLO}, dataclasses.replace(PYTHON, version="2.4"))
 
         assert "Python 2.4 is not on this machine" in yard.log.text
+
+    async def test_packages_of_the_system_that_it_wants_and_does_not_get_are_told(self, yard: Yard) -> None:
+        await yard.build({"app.py": HELLO}, dataclasses.replace(PYTHON, system_packages=("poppler-utils", "ffmpeg")))
+
+        (told,) = (line for line in yard.log.text.splitlines() if "Debian packages" in line)
+        assert told.endswith(
+            "not installed without Docker; they are here if this machine has them: ffmpeg, poppler-utils."
+        )
+
+    async def test_who_wants_no_packages_of_the_system_hears_nothing_of_them(self, yard: Yard) -> None:
+        await yard.build({"app.py": HELLO})
+
+        assert "Debian packages" not in yard.log.text
 
     async def test_programs_of_ours_are_not_on_its_path(self, yard: Yard) -> None:
         asked = "command -v uv; command -v python; command -v slipway || command -v alembic || true"
