@@ -112,7 +112,7 @@ class Refresh:
             return
         if await self._store.read(artifacts.build_of, made.artifact.digest) is None:
             # Another pull request with the same tree was closed just now, and took the build along.
-            made = await self._builds.make(project.id, tree, revision.tree_hash, plan, log)
+            made = await self._builds.make(project.id, tree, revision.tree_hash, plan, log, apart=apart)
         await self._bring_up(project, pull, deployment, made.artifact, log)
 
     async def _admit(
@@ -270,13 +270,13 @@ class Refresh:
             "reason_code": f"{failure.step}_failed",
             "step": failure.step,
             "message": redact(str(failure)),
-            "hint": failure.hint or None,
+            "hint": redact(failure.hint) or None,
             "path": failure.path,
             "line": failure.line,
             "class": failures.kind(str(failure), log),
             "log": log[-4000:],
         }
-        await self._ground.step(deployment, State.FAILED, f"failed: {failure}"[:300], failure=told)
+        await self._ground.step(deployment, State.FAILED, redact(f"failed: {failure}")[:300], failure=told)
         await self._ground.money.ended(deployment.id)
 
     async def _fetch(self, project: Project, repository: Repository, sha: str, pull: PullRequest) -> Revision:

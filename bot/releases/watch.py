@@ -16,6 +16,7 @@ from bot.releases.ground import LOG_LINES, Ground, entry
 from bot.releases.rollback import SLIPWAY, Rollback
 from bot.releases.verdict import OK, UNKNOWN, Seen, Watch, figures, figures_of, look, reason, verdict
 from bot.store import environments, projects, releases, traffic
+from bot.telemetry import redact
 from runners.base import Instance, RunnerError, Traffic
 from runners.base.folders import is_there
 
@@ -114,7 +115,7 @@ class Vigil:
             "message": f"{row.sha[:7]} {reason(watch, samples)}.",
             "samples": samples[-EVIDENCE:],
             "figures": {**figures_of(samples[-1]), **({"before": usual} if usual else {})},
-            "log": "\n".join(log.splitlines()[-LOG_LINES:]),
+            "log": redact("\n".join(log.splitlines()[-LOG_LINES:])),
         }
 
     async def _page(self, project: Project, row: Release, failure: dict[str, Any]) -> None:

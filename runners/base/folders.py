@@ -89,8 +89,8 @@ def is_there(artifact: Artifact) -> bool:
 
 
 def artifact_key(source: Source, deps: str | None) -> str:
-    """Names what a build makes of this tree, this plan and these dependencies."""
-    seen = json.dumps([source.tree_hash, source.plan.digest, deps])
+    """Names what a build makes of this tree, this plan and these dependencies, in this trust domain."""
+    seen = json.dumps([source.scope, source.tree_hash, source.plan.digest, deps])
     return hashlib.sha256(seen.encode()).hexdigest()[:32]
 
 

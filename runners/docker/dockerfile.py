@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from runners.base import BuildFailed, Limits, Log, Source, Unavailable
-from runners.base.folders import artifact_key, read_inside
+from runners.base.folders import read_inside
 from runners.docker.box import PERIOD
 from runners.docker.engine import Engine
 from runners.isolation import to_end
@@ -23,8 +23,11 @@ from runners.isolation import to_end
 class DockerfileBuild:
     """One build.  Leaving `run` early ends it in the engine too."""
 
-    def __init__(self, engine: Engine, source: Source, labels: dict[str, str], limits: Limits, log: Log) -> None:
-        self._engine, self._source, self._labels, self._limits, self._log = engine, source, labels, limits, log
+    def __init__(
+        self, engine: Engine, source: Source, name: str, labels: dict[str, str], limits: Limits, log: Log
+    ) -> None:
+        self._engine, self._source, self._name, self._labels = engine, source, name, labels
+        self._limits, self._log = limits, log
         self._root = source.path / source.plan.root
         self._dockerfile = source.plan.entry or "Dockerfile"
         self._stream: Any = None
@@ -61,7 +64,6 @@ class DockerfileBuild:
         from docker.types import CancellableStream
 
         client = self._engine.connect()
-        tag = f"{self._engine.prefix.lower()}/{artifact_key(self._source, None)[:12]}"
         params = {
             "dockerfile": self._dockerfile,
             "labels": json.dumps(self._labels),
@@ -70,7 +72,7 @@ class DockerfileBuild:
             "memswap": self._limits.memory,
             "cpuperiod": PERIOD,
             "cpuquota": int(self._limits.cpus * PERIOD),
-            "t": tag,
+            "t": self._name,
             "rm": "1",
             "forcerm": "1",
         }
@@ -118,9 +120,12 @@ class DockerfileBuild:
 
 
 def _told(flags: str) -> dict[str, str]:
-    """The stage and the arguments that a plan names, as `docker build` would be told; other flags are none of ours."""
+    """The stage and the arguments that a plan names, as `docker build` would be told; other flags are none of ours.
+
+    The engine keeps steps without regard to a proxy they went through: one of a project would be behind others' too."""
     words = [word.partition("=") for word in shlex.split(flags)]
     args = [value.partition("=") for flag, _, value in words if flag == "--build-arg"]
+    args = [one for one in args if not one[0].lower().endswith("_proxy")]
     stages = [value for flag, _, value in words if flag == "--target"]
     told = {"buildargs": json.dumps({name: value for name, _, value in args})} if args else {}
     return told | ({"target": stages[-1]} if stages else {})

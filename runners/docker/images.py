@@ -134,15 +134,22 @@ class Images:
                 raise
 
     async def _find(self, key: str) -> dict[str, Any] | None:
-        ours = [f"{MANAGED}=true", f"{HOME}={self._engine.home_id}", f"{KEY}={key}"]
-        for image in await self._engine.call("images", filters={"label": ours}):
-            found: dict[str, Any] = await self._engine.call("inspect_image", image["Id"])
-            return found
-        return None
+        """By its name, which only we give: the stages of anybody's Dockerfile may carry our labels."""
+        try:
+            found: dict[str, Any] = await self._engine.call("inspect_image", self._name(key))
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            return None
+        return found if (found["Config"].get("Labels") or {}).get(KEY) == key else None
+
+    def _name(self, key: str) -> str:
+        """Nobody can have it pulled: there is no such registry."""
+        return f"slipway.invalid/{self._engine.prefix.lower()}/{key}"
 
     async def _build(self, source: Source, key: str, limits: Limits, log: Log) -> dict[str, Any]:
         labels = {MANAGED: "true", HOME: self._engine.home_id, KEY: key}
-        dockerfile = DockerfileBuild(self._engine, source, labels, limits, log)
+        dockerfile = DockerfileBuild(self._engine, source, self._name(key), labels, limits, log)
         image = await dockerfile.run()
         found: dict[str, Any] = await self._engine.call("inspect_image", image)
         return found

@@ -68,7 +68,8 @@ def _handed(tree: Tree) -> Iterator[Handed]:
             yield from _keys(name, text[table.end() if table else 0 :][:4000])
     for name in _CODE_CONFIGS:
         text = _COMMENT.sub("", tree.text(name))[:20_000]
-        yield from (Handed(one.group(1), bool(_CUT.search(text)), name) for one in _USED.finditer(text))
+        cut = bool(_CUT.search(text))
+        yield from (Handed(one.group(1), cut, name) for one in _USED.finditer(text))
     for name in _NEXT:
         for one in _SOURCE.finditer(_COMMENT.sub("", tree.text(name))[:20_000]):
             yield Handed(one.group(1), not one.group(2).startswith(f"{one.group(1)}/"), name)

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from runners.base import BuildFailed, Limits, Plan, StartFailed, Unavailable
+from runners.base.folders import artifact_key
 from runners.docker.bases import name_of, setting_of
+from runners.docker.dockerfile import _told
 from tests.conftest import base_images
 from tests.runners.apps import HELLO, PYTHON, SERVER, Lines, Yard, a_source, ask
 from tests.runners.docker.conftest import NewRunner
@@ -43,6 +45,40 @@ async def test_the_same_dockerfile_and_tree_are_built_once(yard: Yard) -> None:
 
     assert await yard.build({"Dockerfile": FILE, "app.py": HELLO}, DOCKERFILE, quiet) == first
     assert quiet.text == ""
+
+
+@pytest.mark.docker
+async def test_a_stage_that_carries_our_labels_is_never_taken_for_what_another_project_built(
+    yard: Yard, engine: Any
+) -> None:
+    victim = a_source(yard.folder, {"Dockerfile": FILE, "app.py": HELLO}, DOCKERFILE)
+    home = yard.runner._engine.home_id  # type: ignore[attr-defined]
+    forged = f"slipway.managed=true slipway.home={home} slipway.key={artifact_key(victim, None)}"
+    stages = f"FROM {BASE} AS forged\nLABEL {forged}\nRUN echo bad > /bad\nFROM {BASE}\nCOPY --from=forged /bad /\n"
+    await yard.build({"Dockerfile": stages}, DOCKERFILE)
+
+    artifact = await yard.runner.build(victim, Limits(seconds=300), yard.log)
+
+    assert "building now" in yard.log.text
+    assert engine.inspect_image(artifact.image)["Config"]["Cmd"][-1] == "python app.py image"
+
+
+@pytest.mark.docker
+async def test_what_a_fork_built_of_the_same_tree_is_not_the_projects_own(yard: Yard) -> None:
+    source = a_source(yard.folder, {"Dockerfile": FILE, "app.py": HELLO}, DOCKERFILE)
+    own = await yard.runner.build(source, Limits(seconds=300), yard.log)
+    forks = await yard.runner.build(dataclasses.replace(source, scope="a-fork"), Limits(seconds=300), yard.log)
+
+    await yard.runner.forget(forks)
+
+    assert own.digest != forks.digest
+    assert await ask(await yard.start(own)) == (200, "image")
+
+
+def test_no_proxy_of_a_project_is_between_the_engine_and_what_it_keeps_for_others() -> None:
+    told = _told("--build-arg=WORD=a --build-arg=HTTP_PROXY=http://eve --build-arg=https_proxy=http://eve --target=web")
+
+    assert told == {"buildargs": '{"WORD": "a"}', "target": "web"}
 
 
 @pytest.mark.docker
