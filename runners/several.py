@@ -34,6 +34,7 @@ from runners.base import (
 from runners.isolation import to_end
 
 AT_ONCE = 2  # parts that are built side by side: each may use all that a build is given
+DATABASES = 6  # of all parts together, each of which has its own beside what the parts may use
 
 _PART = re.compile(r"(?P<whole>.+)-part(?P<number>\d{1,3})")
 T = TypeVar("T")
@@ -89,6 +90,11 @@ class Several:
         launches = _launches(launch, plan)
         if not launches:
             raise StartFailed("There is nothing to start.", step="start", hint="None of its parts is a server.")
+        databases = [each for one in launches for each in one.artifact.the_plan().backing]
+        if self.isolates and len([each for each in databases if not set(each.variables) & set(launch.env)]) > DATABASES:
+            told = f"Its parts want {len(databases)} databases; one preview is given {DATABASES} at most."
+            hint = "Set the addresses of some with `slipway secret set`."
+            raise StartFailed(told, step="prepare", hint=hint)
 
         async def one(part: Launch) -> Instance:
             with _Named(log, label(part.artifact.the_plan())) as told:

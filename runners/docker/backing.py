@@ -27,6 +27,7 @@ BACKING = "backing"  # kind, of containers and networks
 # Small networks out of a range that is nobody's on the Internet: the engine's own choice has room for some thirty.
 _RANGE, _SIZE = ipaddress.ip_network("198.19.0.0/16"), 28
 _TRIES = 20  # subnets asked for until one is free
+_PULL = 300.0  # seconds
 _PATIENCE = 50.0  # seconds until a database must serve
 _SAID = 20  # lines of a database that failed
 _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID")  # the entrypoint steps down from root
@@ -207,11 +208,12 @@ class Databases:
                 raise
         log.write(f"Pulling {name}.\n")
         try:
-            await self._engine.stream(self._engine.ask, "pull", name)
+            async with asyncio.timeout(_PULL):
+                await self._engine.stream(self._engine.ask, "pull", name)
             return str((await self._engine.call("inspect_image", name))["Id"])
-        except Refused as refused:
+        except (Refused, TimeoutError) as refused:
             hint = f"Set SLIPWAY_IMAGE_{kind.name.upper()} to an image that this machine can have."
-            told = f"The image {name} for {kind.name} can't be pulled: {refused}"
+            told = f"The image {name} for {kind.name} can't be pulled: {refused or 'it takes too long'}"
             raise StartFailed(told, step="prepare", hint=hint) from refused
 
     async def _serving(self, name: str, kind: _Kind, log: Log) -> None:

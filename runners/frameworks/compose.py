@@ -7,6 +7,7 @@ ourselves.  Mounts of the host, privileges, networks and devices are never taken
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import posixpath
 import re
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from runners.frameworks.tree import Tree, words
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 MAX_SERVICES = 40
+MAX_DATABASES = 4
 
 _WEB = ("web", "app", "frontend", "front", "client", "ui", "site", "server", "backend", "api")
 _PORTS = (80, 443, 8080, 3000, 8000, 5000, 4000, 5173, 4200, 8501)
@@ -42,6 +44,7 @@ _DEV = re.compile(
     r"|\breact-scripts\W{1,6}start\b|\bng\W{1,6}serve\b"
 )
 _CMD = re.compile(r"^[ \t]*(?:CMD|ENTRYPOINT)\b(.*(?:\\\n.*)*)", re.IGNORECASE | re.MULTILINE)
+_MOST_VARIABLES = 200  # of one service
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,62}")
 _KEY = re.compile(r"[A-Za-z_]\w{0,100}")
 
@@ -215,9 +218,10 @@ def _databases(raw: dict[str, dict[str, Any]]) -> tuple[dict[str, Backing], dict
     known: dict[str, str] = {}
     for one in raw.values():
         if _database(one) is not None:
-            for found in _VARIABLE.finditer(str(one.get("environment"))[:10_000]):
-                known.setdefault(found.group(1) or found.group(2) or "", "preview")
-    return dict(_backings(raw, known)), known
+            for _, value in _pairs(one.get("environment")):
+                for found in _VARIABLE.finditer(value or ""):
+                    known.setdefault(found.group(1) or found.group(2) or "", "preview")
+    return dict(itertools.islice(_backings(raw, known), MAX_DATABASES)), known
 
 
 def _database(one: dict[str, Any]) -> str | None:
@@ -272,20 +276,23 @@ def _left_out(raw: dict[str, dict[str, Any]], taken: set[str]) -> list[str]:
 
 def _environment(raw: Any, known: dict[str, str] | None = None) -> tuple[dict[str, str], tuple[str, ...]]:
     """What is said, and the names of what only whoever starts it knows."""
-    if isinstance(raw, dict):
-        pairs = [(str(key), value) for key, value in raw.items()]
-    else:
-        parts = [one.partition("=") for one in _list(raw) if isinstance(one, str)]
-        pairs = [(key, value if mark else None) for key, mark, value in parts]
     env: dict[str, str] = {}
     unset: list[str] = []
-    for key, value in pairs[:200]:
-        filled = _filled(value, known) if isinstance(value, str) else (known or {}).get(key)
+    for key, value in _pairs(raw):
+        filled = _filled(value, known) if value is not None else (known or {}).get(key)
         if _KEY.fullmatch(key) and filled is not None:
             env[key] = filled
         elif _KEY.fullmatch(key):
             unset.append(key)
     return env, tuple(unset)
+
+
+def _pairs(raw: Any) -> list[tuple[str, str | None]]:
+    """As they stand there; None for a name alone.  Only texts: what aliases make of lists has no end."""
+    if isinstance(raw, dict):
+        return [(key, value if isinstance(value, str) else None) for key, value in raw.items()][:_MOST_VARIABLES]
+    parts = [one.partition("=") for one in _list(raw) if isinstance(one, str)]
+    return [(key, value if mark else None) for key, mark, value in parts][:_MOST_VARIABLES]
 
 
 def _filled(value: Any, known: dict[str, str] | None = None) -> str | None:

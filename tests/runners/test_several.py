@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.base import Artifact, BuildFailed, Gone, Instance, Launch, Plan, StartFailed
+from runners.base import Artifact, Backing, BuildFailed, Gone, Instance, Launch, Plan, StartFailed
 from runners.base.folders import Folders, is_there
 from runners.base.targets import target_of
 from runners.health import probe
@@ -67,6 +67,20 @@ def test_what_was_written_before_there_were_several_is_read() -> None:
     raw = {"id": "1", "deployment": "d1", "runner": "process", "host": "127.0.0.1", "port": 1}
 
     assert Instance.from_json(raw).parts == ()
+
+
+async def test_parts_that_want_more_databases_than_a_preview_is_given_are_not_started(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(yard.runner, "isolates", True)  # as where there are databases
+    wants = tuple(Backing("mysql", f"db{n}", {f"URL{n}": "{url}"}) for n in range(4))
+    parts = [dataclasses.replace(one, backing=wants) for one in (FRONT, BACK)]
+    artifact = await yard.build(FILES, several(*parts))
+
+    with pytest.raises(StartFailed, match="8 databases"):
+        await yard.start(artifact)
+
+    await yard.runner.stop(await yard.start(artifact, env={"URL0": "", "URL1": ""}))
 
 
 async def test_each_part_answers_where_the_whole_says(yard: Yard) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runners.base import Plan
-from runners.frameworks import Tree, detect, yaml
+from runners.frameworks import Tree, compose, detect, yaml
 
 DOCKERFILE = 'FROM scratch\nEXPOSE 8000\nCMD ["serve"]\n'
 
@@ -157,3 +157,22 @@ def test_a_bomb_of_aliases_grows_no_larger_than_its_text() -> None:
 
     assert found["a19"][0] is found["a19"][8]
     assert yaml.mapping("\n".join(merges))["m59"] == {"k": "v"}
+
+
+def test_a_bomb_in_a_databases_environment_is_never_written_out(tmp_path: Path) -> None:
+    bomb = ["x0: &x0 [x, x]"] + [f"x{n}: &x{n} [*x{n - 1}, *x{n - 1}]" for n in range(1, 90)]
+    services = "services: {api: {build: api, depends_on: [db]}, db: {image: postgres, environment: {A: *x89, B: $C}}}"
+
+    (backing,) = known(tmp_path, "\n".join([*bomb, services])).backing
+
+    assert backing.kind == "postgresql"
+
+
+def test_a_preview_is_given_a_few_databases_however_many_are_asked_for(tmp_path: Path) -> None:
+    names = [f"db{n}" for n in range(30)]
+    stores = ", ".join(f"{name}: {{image: mysql}}" for name in names)
+
+    plan = known(tmp_path, f"services: {{api: {{build: api, depends_on: [{', '.join(names)}]}}, {stores}}}")
+
+    assert [each.host for each in plan.backing] == names[: compose.MAX_DATABASES]
+    assert "db29 is left out" in plan.why["compose"]
