@@ -238,7 +238,8 @@ class DockerRunner:
         return bytes(said).decode("utf-8", "replace")
 
     async def usage(self, instance: Instance) -> Reading | None:
-        """What its control group has used; None when it does not run.  Its disk is what it wrote of its own."""
+        """What its control group and its databases' have used; None when it does not run.  Its disk is what it wrote
+        of its own."""
         try:
             found = await self._engine.call("inspect_container", await self._ours(instance))
             if not found["State"]["Running"]:
@@ -247,7 +248,8 @@ class DockerRunner:
         except (Refused, Gone):
             return None
         disk = await self._engine.thread(self._sizes.of, self._folders.instance(instance.deployment))
-        return reading(stats, disk, str(found["State"]["StartedAt"]))
+        own = reading(stats, disk, str(found["State"]["StartedAt"]))
+        return await self._databases.with_used(instance.deployment, own) if own else None
 
     async def forget(self, artifact: Artifact) -> None:
         """Remove what the build made, and the dependency layer with the last artifact that needs it."""

@@ -17,10 +17,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from runners.base import Backing, Launch, Limits, Log, StartFailed, Unavailable
+from runners.base import Backing, Launch, Limits, Log, Reading, StartFailed, Unavailable
 from runners.base.failures import clean
 from runners.docker.box import Box
 from runners.docker.engine import DEPLOYMENT, KIND, Engine, Refused
+from runners.docker.stats import reading
 from runners.isolation import to_end
 
 BACKING = "backing"  # kind, of containers and networks
@@ -153,6 +154,16 @@ class Databases:
 
     async def unpause(self, deployment: str) -> None:
         await self._each(deployment, "unpause")
+
+    async def with_used(self, deployment: str, own: Reading) -> Reading:
+        """What an instance has used, with what its databases have: a program can have them work for it."""
+        cpu, memory = own.cpu_seconds, own.memory
+        for each in await self._of(deployment):
+            with contextlib.suppress(Refused):  # gone just now
+                stats = await self._engine.call("stats", each["Id"], stream=False, one_shot=True)
+                used = reading(stats, 0, "")
+                cpu, memory = cpu + (used.cpu_seconds if used else 0), memory + (used.memory if used else 0)
+        return dataclasses.replace(own, cpu_seconds=cpu, memory=memory)
 
     async def sweep(self) -> None:
         """Remove those that a crash left without an instance."""

@@ -107,6 +107,21 @@ async def test_each_has_its_own_and_none_reaches_anothers(yard: Yard, engine: An
             assert "PONG" not in (await ask(two, f"/{there}/PING"))[1]
 
 
+async def test_work_that_a_program_has_its_database_do_is_counted_as_its_own(yard: Yard, engine: Any) -> None:
+    instance = await talking(yard)
+    before = await yard.runner.usage(instance)
+    (each,) = engine.containers(filters={"label": [f"slipway.home={home(engine, yard)}", "slipway.kind=backing"]})
+
+    spin = engine.exec_create(each["Id"], ["/bin/sh", "-c", "i=0; while [ $i -lt 1000000 ]; do i=$((i+1)); done"])
+    engine.exec_start(spin["Id"])
+
+    after = await yard.runner.usage(instance)
+    assert before is not None
+    assert after is not None
+    assert after.cpu_seconds - before.cpu_seconds > 0.2
+    assert after.life == before.life
+
+
 async def test_it_may_use_little_and_reaches_nothing(yard: Yard, engine: Any) -> None:
     await talking(yard)
 
