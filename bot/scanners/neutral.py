@@ -19,11 +19,12 @@ def neutral(root: Path, places: Iterable[str]) -> dict[str, str]:
 
     Answers with the name that each of the places has now.  Blocks."""
     now = {}
+    numbers = itertools.count()  # of all folders: none is tried for each file anew
     for place in places:
         now[place] = place
         if place.lower().endswith(PASSED_OVER) and _text(root / place):
             folder = place.rpartition("/")[0]
-            names = (f"{folder}/{number}.txt".lstrip("/") for number in itertools.count())
+            names = (f"{folder}/{number}.txt".lstrip("/") for number in numbers)
             now[place] = next(name for name in names if not os.path.lexists(root / name))
             (root / place).rename(root / now[place])
     return now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,16 @@ def test_no_name_is_taken_from_another_file(tmp_path: Path) -> None:
         "a.svg": "a.svg",
         "b.svg": "b.svg",
     }
+
+
+def test_thousands_of_such_names_cost_one_look_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [f"{number}.png" for number in range(300)]
+    for place in places:
+        (tmp_path / place).touch()
+    looks: list[Path] = []
+    there = os.path.lexists
+    monkeypatch.setattr(os.path, "lexists", lambda path: looks.append(path) or there(path))
+
+    names = neutral(tmp_path, places)
+
+    assert len(set(names.values())) == len(looks) == 300
