@@ -204,11 +204,15 @@ def _kind(known: _Evidence, name: str, role: tuple[Kind | None, str]) -> Kind | 
     kind = _of_scheme(said[0]) if said else role[0] or known.relational()
     if kind is None or (not said and kind not in known.drivers):
         return None
-    if kind != "redis" and known.falls_back(name):
-        connection = known.seen.examples.get("DB_CONNECTION", "") + known.seen.examples.get("DB_ENGINE", "")
-        named_too = _of_scheme(example) == kind or NAMES[kind][:5].lower() in connection
-        return kind if named_too and kind in known.drivers else None
+    if kind != "redis" and known.falls_back(name) and not _is_preferred(known, kind, example):
+        return None
     return kind
+
+
+def _is_preferred(known: _Evidence, kind: Kind, example: str) -> bool:
+    """Its driver is there, and the example file names it: the SQLite that the code falls back to is a makeshift."""
+    connection = known.seen.examples.get("DB_CONNECTION", "") + known.seen.examples.get("DB_ENGINE", "")
+    return kind in known.drivers and (_of_scheme(example) == kind or NAMES[kind][:5].lower() in connection)
 
 
 def _of_scheme(scheme: str) -> Kind | None:

@@ -133,22 +133,29 @@ def _sources(tree: Tree) -> list[str]:
 def _reads(path: str, text: str) -> Iterator[Read]:
     pattern, rest, comment = next(found for ends, found in _SOURCES.items() if path.endswith(ends))
     for one in pattern.finditer(text):
-        start = text.rfind("\n", 0, one.start()) + 1
-        if text[start : one.start()].lstrip().startswith(comment):
-            continue
-        after = rest.match(text, one.end())
-        if after and one.group().endswith(("]", ")")) and after.group().lstrip().startswith(","):
-            after = None  # of a list that it stands in
-        name = next(each for each in one.groups() if each)
-        texts = [each for each in after.groups() if each is not None] if after else []
-        guarded = pattern is _NODE and text[start : one.start()].rstrip().endswith(("if (", "if(", "!!"))
-        yield Read(name, path, after is None and not guarded, texts[0][:MAX_DEFAULT] if texts else None)
+        before = text[text.rfind("\n", 0, one.start()) + 1 : one.start()]
+        if not before.lstrip().startswith(comment):
+            guarded = pattern is _NODE and before.rstrip().endswith(("if (", "if(", "!!"))
+            yield _read(path, one, _instead(one, rest.match(text, one.end())), guarded=guarded)
     if pattern is _NODE:
         yield from _apart(path, text)
     elif pattern is _PYTHON:
         yield from _urls(path, text)
         if "BaseSettings" in text and len(text) <= MAX_PARSED:
             yield from _declared(path, text)
+
+
+def _instead(one: re.Match[str], after: re.Match[str] | None) -> re.Match[str] | None:
+    """What stands in a variable's place; a comma behind a bracket is of the list that it stands in."""
+    if after and one.group().endswith(("]", ")")) and after.group().lstrip().startswith(","):
+        return None
+    return after
+
+
+def _read(path: str, one: re.Match[str], instead: re.Match[str] | None, *, guarded: bool) -> Read:
+    name = next(each for each in one.groups() if each)
+    texts = [each for each in instead.groups() if each is not None] if instead else []
+    return Read(name, path, instead is None and not guarded, texts[0][:MAX_DEFAULT] if texts else None)
 
 
 def _apart(path: str, text: str) -> Iterator[Read]:
@@ -198,18 +205,25 @@ def _is_field(name: str, node: ast.AnnAssign) -> bool:
 def _field(path: str, name: str, node: ast.AnnAssign) -> Read:
     value = node.value
     if isinstance(value, ast.Call) and _last(value.func) == "Field":
-        named = {word.arg: word.value for word in value.keywords}
-        for key in ("env", "alias", "validation_alias"):
-            alias = named.get(key)
-            if isinstance(alias, ast.Constant) and isinstance(alias.value, str):
-                name = alias.value.upper()
-        value = named.get("default") or named.get("default_factory") or (value.args[0] if value.args else None)
+        name, value = _told(value, name)
     if isinstance(value, ast.Constant) and value.value is ...:
         value = None
     kind = ast.unparse(node.annotation)
     needed = value is None and "None" not in kind and not kind.startswith("Optional")
-    default = value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
+    default = _text(value)
     return Read(name, path, needed or default == "", default, kind)
+
+
+def _told(call: ast.Call, name: str) -> tuple[str, ast.expr | None]:
+    """The name and the value that `Field(...)` gives."""
+    named = {word.arg: word.value for word in call.keywords}
+    aliases = [said for key in ("env", "alias", "validation_alias") if (said := _text(named.get(key))) is not None]
+    value = named.get("default") or named.get("default_factory") or (call.args[0] if call.args else None)
+    return aliases[-1].upper() if aliases else name, value
+
+
+def _text(node: ast.expr | None) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 def _prefix(node: ast.ClassDef) -> str:
@@ -221,8 +235,8 @@ def _prefix(node: ast.ClassDef) -> str:
         elif isinstance(each, ast.Assign):
             named = ((_last(target), each.value) for target in each.targets)
         for name, value in named:
-            if name == "env_prefix" and isinstance(value, ast.Constant) and isinstance(value.value, str):
-                return value.value.upper()
+            if name == "env_prefix" and (said := _text(value)) is not None:
+                return said.upper()
     return ""
 
 

@@ -30,10 +30,8 @@ def detect(tree: Tree) -> Plan | None:
 
     Raises NotDetected when package.json can't be read: without it all else would be a wrong guess."""
     package = Package.read(tree)
-    fault = json_fault(tree, "package.json") if tree.has("package.json") and not package.raw else None
-    if fault:
-        raise fault
     if not package.raw:
+        _refuse_fault(tree)
         return _bare(tree)
     if package.workspaces and not _own_program(package):
         found = workspaces.detect(package, detect)
@@ -47,6 +45,12 @@ def detect(tree: Tree) -> Plan | None:
         if plan:
             return plan
     return _program(package, None) or _files(package)
+
+
+def _refuse_fault(tree: Tree) -> None:
+    fault = json_fault(tree, "package.json") if tree.has("package.json") else None
+    if fault:
+        raise fault
 
 
 def rest(tree: Tree) -> Plan | None:
@@ -138,14 +142,10 @@ def _program(package: Package, row: Row | None) -> Plan | None:
     found = start.awaited(package.tree, found) if found else None
     if row is None and _elsewhere(package, chosen, found):
         return None
-    if found and found.hands_out:
-        line, tools, evidence = _handed_out(package, found)
-    elif chosen:
-        line, tools, evidence = _scripted(package, *chosen, found)
-    elif found:
-        line, tools, evidence = _filed(package, found)
-    else:
+    told = _started(package, chosen, found)
+    if told is None:
         return None
+    line, tools, evidence = told
     plan = _plan(package, row, start=None, entry=found.file if found else None)
     if found:
         plan = _because(plan, "entry", found.evidence)
@@ -155,6 +155,14 @@ def _program(package: Package, row: Row | None) -> Plan | None:
     plan = _built(package, plan, row, None)
     plan = _because(dataclasses.replace(plan, start=line), "start", evidence)
     return _ported(install.apply(package, plan, tools=tools), package.tree)
+
+
+def _started(package: Package, chosen: tuple[str, str] | None, found: start.Entry | None) -> _Line | None:
+    if found and found.hands_out:
+        return _handed_out(package, found)
+    if chosen:
+        return _scripted(package, *chosen, found)
+    return _filed(package, found) if found else None
 
 
 def _scripted(package: Package, name: str, text: str, found: start.Entry | None) -> _Line:
@@ -216,15 +224,10 @@ def _plan(package: Package, row: Row | None, *, start: str | None, entry: str | 
 
 def _built(package: Package, plan: Plan, row: Row | None, shape: Shape | None) -> Plan:
     """Add the build line: the project's own script, else the framework's."""
-    script = package.script(*(row.scripts if row else BUILDS))
-    if script and not is_dev(package.spelled(script[1])):
-        line, evidence = install.run(package, install.manager(package), script[0]), f"package.json's script {script[0]}"
-        if shape and shape.build_args:
-            line += f" -- {shape.build_args}"
-    elif row and row.build:
-        line, evidence = f"{row.build} {shape.build_args if shape else ''}".strip(), f"how {row.name} builds"
-    else:
+    told = _build_line(package, row, shape.build_args if shape else "")
+    if told is None:
         return plan
+    line, evidence = told
     if shape and shape.env:
         line = f"export {shape.env}; {shape.before}{line}"
     if package.has("@prisma/client") and "prisma generate" not in package.spelled(
@@ -233,6 +236,17 @@ def _built(package: Package, plan: Plan, row: Row | None, shape: Shape | None) -
         line = f"npx prisma generate && {line}"
     caches = (*CACHES, *(row.caches if row else ()))
     return _because(dataclasses.replace(plan, build=line, caches=caches), "build", evidence)
+
+
+def _build_line(package: Package, row: Row | None, arguments: str) -> tuple[str, str] | None:
+    """The line, and what says so."""
+    script = package.script(*(row.scripts if row else BUILDS))
+    if script and not is_dev(package.spelled(script[1])):
+        line = install.run(package, install.manager(package), script[0])
+        return f"{line} -- {arguments}" if arguments else line, f"package.json's script {script[0]}"
+    if row and row.build:
+        return f"{row.build} {arguments}".strip(), f"how {row.name} builds"
+    return None
 
 
 def _line(package: Package, name: str, text: str) -> str:

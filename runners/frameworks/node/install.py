@@ -46,26 +46,27 @@ class Manager:
 
 def manager(package: Package) -> Manager:
     """The packageManager field, then the lock, then engines; npm when nothing says otherwise."""
-    name, evidence, version = "npm", "package.json, and no lock", ""
-    lock = next(((m, file) for m, file in LOCKS if package.tree.has(file)), None)
-    engines = package.raw.get("engines")
-    engines = engines if isinstance(engines, Mapping) else {}
-    field = re.match(r"(npm|pnpm|yarn|bun)(?:@[^\d]*(\d+(?:\.\d+)*)?|$)", _field(package))
-    if field:
-        name, version = field.group(1), field.group(2) or ""
-        evidence = f"package.json says packageManager {field.group(0)}"
-    elif lock:
-        name, evidence = lock[0], f"{lock[1]} is there"
-    elif beside := next((one for one in _SIGNS if package.tree.has(one[1])), None):
-        name, evidence = beside[0], f"{beside[1]} is there"
-    elif package.has("bun-types", "@types/bun") and _BUN.search(" ; ".join(package.scripts.values())):
-        name, evidence = "bun", "its scripts run bun"
-    else:
-        named = next((m for m in ("pnpm", "yarn", "bun") if m in engines), None)
-        name, evidence = (named, f"package.json's engines name {named}") if named else (name, evidence)
+    name, evidence, version = _named(package)
     own = next((file for m, file in LOCKS if m == name and package.tree.has(file)), None)
     major = int(version.split(".")[0]) if version else None
     return Manager(name, evidence, _call(package, name, version, own), own, major)
+
+
+def _named(package: Package) -> tuple[str, str, str]:
+    """Its name, what says so, and the version that is asked for, or ""."""
+    field = re.match(r"(npm|pnpm|yarn|bun)(?:@[^\d]*(\d+(?:\.\d+)*)?|$)", _field(package))
+    if field:
+        return field.group(1), f"package.json says packageManager {field.group(0)}", field.group(2) or ""
+    for name, file in (*LOCKS, *_SIGNS):
+        if package.tree.has(file):
+            return name, f"{file} is there", ""
+    if package.has("bun-types", "@types/bun") and _BUN.search(" ; ".join(package.scripts.values())):
+        return "bun", "its scripts run bun", ""
+    engines = package.raw.get("engines")
+    for name in ("pnpm", "yarn", "bun"):
+        if isinstance(engines, Mapping) and name in engines:
+            return name, f"package.json's engines name {name}", ""
+    return "npm", "package.json, and no lock", ""
 
 
 def _field(package: Package) -> str:

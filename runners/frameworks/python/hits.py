@@ -77,21 +77,24 @@ def _objects(tree: Tree, module: Module) -> Iterator[Hit]:
 
 def _handed_on(tree: Tree, module: Module, name: str, dotted: str) -> Hit | None:
     """An app that another file makes: when this one is there to name it, or adds to it what would be missing."""
-    place, _, wanted = dotted.rpartition(".")
-    path = source.locate(tree, place) if place else None
-    if path is None or path == module.path:
+    maker, wanted = _origin(tree, module, dotted), dotted.rpartition(".")[2]
+    if maker is None or wanted not in maker.objects or maker.names(module.dotted):
         return None
-    maker = source.read(path, tree.text(path))
-    if wanted not in maker.objects or maker.names(module.dotted):
-        return None
-    names_it = stem(module.path) in _HANDS_ON
+    made, names_it = maker.objects[wanted], stem(module.path) in _HANDS_ON
     own = any(source.locate(tree, one) for one in module.effects)
-    completes = (name in module.touched or own) and path.count("/") >= module.path.count("/")
-    row = _maker(maker, maker.objects[wanted]) or _made_elsewhere(tree, maker, maker.objects[wanted])
+    completes = (name in module.touched or own) and maker.path.count("/") >= module.path.count("/")
+    row = _maker(maker, made) or _made_elsewhere(tree, maker, made)
     if row is None or not (names_it or completes):
         return None
-    told = f"it imports {name} from {path}" + ("" if names_it else " and adds to it")
+    told = f"it imports {name} from {maker.path}" + ("" if names_it else " and adds to it")
     return Hit(row, module, name, None, completes=completes, evidence=told)
+
+
+def _origin(tree: Tree, module: Module, dotted: str) -> Module | None:
+    """The other file that an imported name comes from."""
+    place = dotted.rpartition(".")[0]
+    path = source.locate(tree, place) if place else None
+    return source.read(path, tree.text(path)) if path and path != module.path else None
 
 
 def _factories(module: Module) -> Iterator[Hit]:

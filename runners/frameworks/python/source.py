@@ -208,26 +208,24 @@ def _absolute(path: str, level: int, name: str) -> str:
 def _take(module: Module, node: ast.stmt) -> None:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         _take_function(module, node)
-        return
-    if isinstance(node, ast.ClassDef):
+    elif isinstance(node, ast.ClassDef):
         if node.bases and (base := _dotted(module, node.bases[0])):
             module.bases[node.name] = base
-        return
-    if isinstance(node, ast.Expr):
+    elif isinstance(node, ast.Expr):
         _take_call(module, node.value)
-        return
-    if isinstance(node, ast.Assign):
-        targets, value = node.targets, node.value
+    elif isinstance(node, ast.Assign):
+        for target in node.targets:
+            _take_value(module, target, node.value)
     elif isinstance(node, ast.AnnAssign) and node.value:
-        targets, value = [node.target], node.value
-    else:
-        return
-    for target in targets:
-        first = target.elts[0] if isinstance(target, ast.Tuple) and target.elts else target
-        if isinstance(first, ast.Name):
-            _bind(module, first.id, value)
-        elif isinstance(first, ast.Attribute) and isinstance(first.value, ast.Name):
-            module.touched.add(first.value.id)
+        _take_value(module, node.target, node.value)
+
+
+def _take_value(module: Module, target: ast.expr, value: ast.expr) -> None:
+    first = target.elts[0] if isinstance(target, ast.Tuple) and target.elts else target
+    if isinstance(first, ast.Name):
+        _bind(module, first.id, value)
+    elif isinstance(first, ast.Attribute) and isinstance(first.value, ast.Name):
+        module.touched.add(first.value.id)
 
 
 def _take_function(module: Module, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
@@ -321,12 +319,18 @@ def search_path(tree: Tree, module: Module) -> str:
     if module.up:
         places = [place for place in places if (place.count("/") + 1 if place else 0) <= deepest] or [""]
     own = {name.split(".")[0] for name in module.imports}
-    packaged = len(parts) > 1 and parts[0] == "src" and tree.has(f"src/{parts[1]}/__init__.py")
-    packaged = packaged and not tree.has("src/__init__.py")  # src is a place for packages, not one itself
+    packaged = _is_packaged(tree, parts)
     return min(
         places,
         key=lambda place: (-sum(_lies_in(tree, place, name) for name in own), packaged and place != "src", len(place)),
     )
+
+
+def _is_packaged(tree: Tree, parts: list[str]) -> bool:
+    """It lies in a package below `src`, which is a place for packages and not one itself."""
+    if len(parts) < 2 or parts[0] != "src" or tree.has("src/__init__.py"):
+        return False
+    return tree.has(f"src/{parts[1]}/__init__.py")
 
 
 def needs_root(tree: Tree, module: Module) -> bool:
