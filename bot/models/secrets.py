@@ -12,5 +12,5 @@ class Secret(SQLModel, table=True):
     project_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     environment: str = Field(primary_key=True)  # preview, production, ...: one never sees those of another
     name: str = Field(primary_key=True)
-    sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))  # empty: removed
     set_at: float

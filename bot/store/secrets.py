@@ -68,36 +68,41 @@ def put(
 
 
 def remove(session: Session, project_id: int, environment: str, name: str, entry: Entry) -> bool:
-    """Forget one; False when there is none."""
+    """Forget one; False when there is none.  Its empty row says when, so that what runs with it is not kept."""
     row = session.get(Secret, (project_id, environment, name))
-    if row is None:
+    if row is None or not row.sealed:
         return False
-    session.delete(row)
+    row.sealed, row.set_at = b"", entry.at
+    session.add(row)
     audit.append(session, entry)
     return True
 
 
 def names(session: Session, project_id: int, environment: str) -> list[str]:
     """What is set, without the values."""
-    query = select(Secret.name).where(Secret.project_id == project_id, Secret.environment == environment)
-    return list(session.exec(query.order_by(Secret.name)))
+    return sorted(row.name for row in _of(session, project_id, environment))
 
 
 def listed(session: Session) -> list[Secret]:
     """All rows, by place."""
-    return list(session.exec(select(Secret).order_by(col(Secret.project_id), Secret.environment, Secret.name)))
+    every = select(Secret).where(Secret.sealed != b"")
+    return list(session.exec(every.order_by(col(Secret.project_id), Secret.environment, Secret.name)))
 
 
 def changed_at(session: Session, project_id: int, environment: str) -> float:
-    """When one was last set, in Unix seconds; 0: never."""
+    """When one was last set or removed, in Unix seconds; 0: never."""
     query = select(func.max(Secret.set_at)).where(Secret.project_id == project_id, Secret.environment == environment)
     return session.exec(query).one() or 0.0
 
 
 def values(session: Session, home: Path, project_id: int, environment: str) -> dict[str, str]:
     """What an instance of that environment is given.  Raises Misconfigured when the key is not there or another."""
-    query = select(Secret).where(Secret.project_id == project_id, Secret.environment == environment)
-    return {row.name: opened(row, home) for row in session.exec(query)}
+    return {row.name: opened(row, home) for row in _of(session, project_id, environment)}
+
+
+def _of(session: Session, project_id: int, environment: str) -> list[Secret]:
+    there = (Secret.project_id == project_id, Secret.environment == environment, Secret.sealed != b"")
+    return list(session.exec(select(Secret).where(*there)))
 
 
 def opened(row: Secret, home: Path) -> str:

@@ -120,4 +120,15 @@ def test_a_forgotten_one_is_gone_and_a_missing_one_leaves_no_line(session: Sessi
     assert secrets.remove(session, 1, "preview", "KEY", entry("secret.removed"))
     assert not secrets.remove(session, 1, "preview", "KEY", entry("secret.removed"))
     assert secrets.names(session, 1, "preview") == []
+    assert secrets.listed(session) == []
+    assert secrets.values(session, tmp_path, 1, "preview") == {}
     assert len(list(lines(session))) == 2
+    put(session, tmp_path)
+    assert secrets.names(session, 1, "preview") == ["KEY"]
+
+
+def test_what_runs_with_a_value_that_was_removed_is_not_kept(session: Session, tmp_path: Path) -> None:
+    put(session, tmp_path, at=100.0)
+    secrets.remove(session, 1, "preview", "KEY", entry("secret.removed", at=200.0))
+
+    assert secrets.changed_at(session, 1, "preview") == 200.0
