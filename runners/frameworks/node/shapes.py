@@ -53,6 +53,15 @@ def nitro(package: Package) -> Shape:
     return Shape(start="node .output/server/index.mjs", env="NITRO_PRESET=node-server SERVER_PRESET=node-server")
 
 
+def solid_start(package: Package) -> Shape:
+    """Before 1.0 it is a plugin of Vite, with adapters."""
+    if package.has("@solidjs/start"):
+        return nitro(package)
+    if package.has("solid-start-static"):
+        return Shape(static="dist/public", why="it uses solid-start-static")
+    return Shape(start="solid-start start --host $HOST --port $PORT", why="what solid-start build leaves")
+
+
 def tanstack(package: Package) -> Shape:
     config = package.config("vite.config", "app.config")
     if package.has("nitro", "nitropack", "@tanstack/nitro-v2-vite-plugin", "vinxi") or package.has("@tanstack/start"):
@@ -79,6 +88,12 @@ def react_router(package: Package) -> Shape:
     told = re.search(r"react-router-serve\s+(?:\./)?([\w./-]+)", package.scripts.get("start", ""))
     found = told.group(1) if told else f"{out}/server/index.js"
     return Shape(start=f"react-router-serve ./{found}")
+
+
+def hydrogen(package: Package) -> Shape:
+    if package.has("vite") and not package.has("@remix-run/dev", "@shopify/remix-oxygen", "@shopify/mini-oxygen"):
+        return Shape(start="node dist/node", why="what it builds for Node", build_args="--target=node")
+    return Shape(start="shopify hydrogen preview --port $PORT", why="its worker needs the runtime it is written for")
 
 
 def remix(package: Package) -> Shape:

@@ -180,4 +180,7 @@ def _file(package: Package, word: str) -> Entry | None:
         return Entry(found, "")
     if _BUILT.match(word) and package.script("build", "heroku-postbuild", "compile", "prestart", "postinstall"):
         return Entry(word, "", built=True)
+    made = re.fullmatch(r"([\w./-]+)\.[cm]?js", word)
+    if made and tree.has(f"{made.group(1)}.ts") and re.search(r"\btsc\b", package.scripts.get("build", "")):
+        return Entry(word, "", built=True)  # beside its source
     return None

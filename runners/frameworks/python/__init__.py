@@ -9,6 +9,7 @@ import sys
 from shlex import quote
 
 from runners.base import Kind, Plan
+from runners.frameworks import functions
 from runners.frameworks.python import assets, django, hits, install, source, system
 from runners.frameworks.python.hits import Hit
 from runners.frameworks.python.rows import NAMING, SCRIPT, WELL_KNOWN, Row
@@ -20,6 +21,18 @@ _SOCKETS = re.compile(r"\bWebSocket\b|@\w+\.websocket\(")
 _OWN_RUN = re.compile(r"(?:^|\.)(?:run|run_server|run_app|serve_forever)$")
 _ENDS_AT_ONCE = {"FLASK_RUN_FROM_CLI": "true"}  # Flask's own word for: app.run() does nothing now
 _SETS_UP = re.compile(r"(?:^|[._])(?:init|create|setup|set_up|seed|migrate|load|populate|ensure|prepare|bootstrap)")
+_DECORATED = re.compile(
+    r"^@functions_framework\.\w+(?:\([^)\n]*\))?[ \t]*\n(?:async[ \t]+)?def[ \t]+(\w+)", re.MULTILINE
+)
+_DEFINED = re.compile(r"^def[ \t]+([A-Za-z]\w*)\([ \t]*_?request\b", re.MULTILINE)
+# The port that the code falls back to, and the one that a script opens.
+_FALLS_BACK = re.compile(
+    r"[\"']PORT[\"']\s{0,9}(?:,\s{0,9}(?:default\s{0,9}=\s{0,9})?|\]?\)?\s{0,9}or\s{0,9})[\"']?(\d{2,5})\b"
+)
+_OPENS = re.compile(
+    r"(?:HTTPServer|TCPServer)\(\s{0,9}\([^,()]{0,60},\s{0,9}(\d{2,5})\)|\bport\s{0,9}=\s{0,9}(\d{2,5})\b",
+    re.IGNORECASE,
+)
 _BOTS = words("discord telegram aiogram telebot slack_bolt praw tweepy twitchio nextcord disnake pyrogram")
 _MAIN = ("main", "app", "server", "run", "start", "bot", "hello", "cli", "index", "__main__")
 
@@ -31,7 +44,29 @@ def app(tree: Tree) -> Plan | None:
         needs = ("gunicorn", "django") if "gunicorn " in str(found.start) else ("uvicorn", "websockets", "django")
         return assets.with_assets(tree, installed(tree, found, needs=needs))
     ways = hits.find(tree, lambda hit: _belongs(tree, hit.module.path))
-    return assets.with_assets(tree, _served(tree, ways[0])) if ways else None
+    return assets.with_assets(tree, _served(tree, ways[0])) if ways else _function(tree)
+
+
+def _function(tree: Tree) -> Plan | None:
+    """A file with one function that functions-framework serves."""
+    if not tree.has("main.py"):
+        return None
+    found, text = install.needs(tree), tree.text("main.py")
+    name = functions.told(tree) or next(iter(_DECORATED.findall(text)), None)
+    if name is None and found and "functions-framework" in found.names:
+        name = next(iter(_DEFINED.findall(text)), None)
+    if name is None or not re.search(rf"(?m)^(?:async[ \t]+)?def[ \t]+{name}\b", text):
+        return None
+    plan = Plan(
+        language="python",
+        kind="server",
+        framework="functions-framework",
+        entry="main.py",
+        port=8080,
+        start=f"functions-framework --source main.py --target {name} --host $HOST --port $PORT",
+        why={"framework": f"{name}() of main.py is a function to serve", "entry": "where the framework looks for it"},
+    )
+    return installed(tree, plan, needs=("functions-framework",), text=text)
 
 
 def unread(tree: Tree) -> Plan | None:
@@ -111,12 +146,22 @@ def _served(tree: Tree, hit: Hit) -> Plan:
             "start": f"the production server of {row.name}" if row.makes else "it starts its own server",
         },
     )
+    plan = _ported(plan, row, module)
     needs = tuple(filter(None, (row.package, *row.needs)))
     plan = _imported_safely(plan, row, module)
     if "uvicorn" in needs and _SOCKETS.search(module.text):
         needs = (*needs, "websockets")
     plan = _parsed_first(_prepared(_rooted(tree, plan, module), row, module), module)
     return installed(tree, plan, needs=needs, text=module.text)
+
+
+def _ported(plan: Plan, row: Row, module: Module) -> Plan:
+    """The port that the code names is a better hint than the framework's."""
+    found = _FALLS_BACK.search(module.text) or (_OPENS.search(module.text) if row.name is None else None)
+    port = int(next(one for one in found.groups() if one)) if found else 0
+    if not 0 < port < 65536:
+        return plan
+    return _because(dataclasses.replace(plan, port=port), "port", f"{module.path} falls back to {port}")
 
 
 def _imported_safely(plan: Plan, row: Row, module: Module) -> Plan:
@@ -197,7 +242,10 @@ def _belongs(tree: Tree, path: str) -> bool:
             return False
         folder = folder_of(folder)
     top = path.split("/", maxsplit=1)[0]
-    return install.has_manifest(tree) or tree.has(f"{top}/__init__.py") or top == "src"
+    if install.has_manifest(tree) or tree.has(f"{top}/__init__.py") or top == "src":
+        return True
+    # `api/` alone is how a host of functions wants it; beside a front end it is a service
+    return top == "api" and not any(tree.has(f"{one}package.json") for one in ("", *(f"{f}/" for f in tree.folders)))
 
 
 def _main_module(tree: Tree) -> Module | None:
@@ -211,7 +259,10 @@ def _main_file(tree: Tree) -> str | None:
     usual = sorted((name for name in files if stem(name) in _MAIN), key=lambda name: _MAIN.index(stem(name)))
     guarded = [name for name in files if "__main__" in tree.text(name)]
     rest = files if install.has_manifest(tree) else []
-    return next(iter((*usual, *guarded, *rest)), None)
+    packaged = [
+        name for name in source.candidates(tree) if name.endswith("/__main__.py") and install.has_manifest(tree)
+    ]
+    return next(iter((*usual, *guarded, *packaged, *rest)), None)
 
 
 def _kind(module: Module) -> tuple[Kind, str]:

@@ -205,7 +205,8 @@ def _pip(tree: Tree) -> Needs | None:
     install = (f"uv pip install {whole}-r {quote(name)}",) if _line_names(text) or local else ()
     evidence = f"{name} is there" + (", in another encoding than UTF-8: a copy is used" if copies else "")
     names = frozenset(_line_names(text))
-    return Needs("pip", evidence, install, manifests, copies, names, in_tree=local)
+    manager = "rye" if name == "requirements.lock" else "pip"
+    return Needs(manager, evidence, install, manifests, copies, names, in_tree=local)
 
 
 def _with_includes(tree: Tree, name: str) -> tuple[str, ...]:
@@ -232,7 +233,7 @@ def _pyproject(tree: Tree) -> Needs | None:
 
 
 def _standard(raw: dict[str, Any]) -> Needs:
-    manager = next((m for m in ("poetry", "pdm", "hatch", "uv") if m in table(raw, "tool")), "uv")
+    manager = next((m for m in ("poetry", "pdm", "hatch", "rye", "uv") if m in table(raw, "tool")), "uv")
     manager = "uv" if manager == "hatch" else manager
     names = frozenset(_project_names(raw))
     dynamic = raw["project"].get("dynamic")

@@ -225,6 +225,13 @@ ROWS: tuple[Row, ...] = (
     _script("dash", "dash", calls=_RUN, package="dash", port=8050),
     _script("flask", "flask", calls=_RUN, package="flask", port=5000),
     _script(
+        "google-adk",
+        *("google.adk", "google.adk.agents"),
+        calls=r"(?m)^root_agent\s*[:=]",
+        package="google-adk",
+        start="adk web --host $HOST --port $PORT .",
+    ),
+    _script(
         None,
         "http.server",
         "socketserver",

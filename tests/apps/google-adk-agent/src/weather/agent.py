@@ -1,0 +1,3 @@
+from google.adk.agents import Agent
+
+root_agent = Agent(name="weather")

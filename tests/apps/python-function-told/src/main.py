@@ -1,0 +1,6 @@
+def other(request):
+    return ""
+
+
+def hello(request):
+    return "hello, world"

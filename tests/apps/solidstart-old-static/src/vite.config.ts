@@ -1,0 +1,2 @@
+import solid from "solid-start/vite";
+export default { plugins: [solid()] };
