@@ -75,3 +75,20 @@ async def test_a_key_that_was_lost_fails_the_start_and_says_so(tmp_path: Path) -
         number = await home.propose(READS)
 
         assert "secrets.key is gone" in (await home.says(number, "failed", "step **start**")).replace("\\", "")
+
+
+async def test_a_value_in_the_words_of_a_failure_is_in_no_row_log_or_comment(tmp_path: Path) -> None:
+    raises = {"app.py": 'import os\nraise RuntimeError("no use for " + os.environ.get("GREETING", "nothing"))\n'}
+    async with house(tmp_path) as home:
+        await home.propose({"index.html": "first"}, branch="first")
+        await home.says(1, "is live")
+        give(home, "preview", VALUE)
+
+        number = await home.propose({**READS, **raises})
+
+        body = await home.says(number, "failed", "no use for ***")
+        logs = "".join(path.read_text() for path in (home.settings.home / "logs").glob("*.log"))
+        rows = b"".join(path.read_bytes() for path in home.settings.home.glob("slipway.db*"))
+        assert b"no use for ***" in rows
+        assert VALUE not in logs + body
+        assert VALUE.encode() not in rows
