@@ -23,6 +23,7 @@ from runners.base.folders import Folders, copy_tree, remove
 AGAIN = "The build failed with what an earlier one had kept: trying without it.\n"
 MOST_BYTES = 512 * 1024 * 1024  # of all folders of one plan
 MOST_FILES = 100_000
+MOST_PLANS = 6  # of one trust domain, those built last: each push may name another
 # A build that failed for one of these reasons fails without them too.
 _OWN_FAULTS = ("ran out of memory", "was ended by")
 
@@ -81,10 +82,19 @@ class Kept:
             with self._alone(fcntl.LOCK_EX):
                 remove(self._final)
                 part.rename(self._final)
+            self._thin()
         except OSError:
             return
         finally:
             remove(part)
+
+    def _thin(self) -> None:
+        """Of plans that were built long ago nothing is kept."""
+        every = [path for path in self._home.iterdir() if path.is_dir() and not path.suffix]
+        newest = sorted(every, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        for old in newest[MOST_PLANS:]:
+            with self._alone(fcntl.LOCK_EX, old.name):
+                remove(old)
 
     def spoiled(self, failed: BuildFailed) -> bool:
         """A build failed that was given something, and what failed may lie in that: the next try is given nothing."""
@@ -94,9 +104,9 @@ class Kept:
         return True
 
     @contextlib.contextmanager
-    def _alone(self, how: int) -> Iterator[None]:
+    def _alone(self, how: int, key: str = "") -> Iterator[None]:
         self._home.mkdir(parents=True, exist_ok=True)
-        with (self._home / f"{self._key}.lock").open("w") as file:
+        with (self._home / f"{key or self._key}.lock").open("w") as file:
             fcntl.flock(file, how)
             yield
 

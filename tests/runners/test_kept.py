@@ -55,6 +55,27 @@ async def test_another_trust_domain_finds_nothing_of_it(yard: Yard) -> None:
     assert found(artifact) == ""
 
 
+async def test_what_a_fork_built_of_the_same_tree_is_another_artifact(yard: Yard) -> None:
+    own = await yard.build({"word": "one"}, PLAN)
+    source = a_source(yard.folder, {"word": "one"}, PLAN, scope="a-fork")
+
+    forks = await yard.runner.build(source, Limits(seconds=60), Lines())
+
+    assert own.digest != forks.digest
+
+
+async def test_pushes_that_each_bring_another_plan_do_not_fill_the_disk(
+    yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "MOST_PLANS", 2)
+    for framework in ("one", "two", "three"):
+        await yard.build({"word": framework}, dataclasses.replace(PLAN, framework=framework))
+
+    words = sorted((each / "word").read_text() for each in all_kept(tmp_path))
+
+    assert words == ["three", "two"]
+
+
 async def test_another_framework_finds_nothing_of_it(yard: Yard) -> None:
     await yard.build({"word": "one"}, PLAN)
 
