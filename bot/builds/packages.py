@@ -57,12 +57,17 @@ async def examined(
     old, known = await asyncio.to_thread(read, before)
     # What the change itself makes unreadable is no pass: installers may read it all the same.
     ran += [Ran("dependencies", fault=one, needed=one not in known) for one in faults]
-    familiar, pinned = {_name(one) for one in old}, {(*_name(one), one.version) for one in old}
-    added = [one for one in every if _name(one) not in familiar]
-    fresh = [one for one in every if (*_name(one), one.version) not in pinned]
+    added, fresh = _new(every, old)
     found, asked = await examine(added, fresh, registries, advisories, now)
     new = frozenset(one.fingerprint for one in found)
     return Examined(Report(tuple(found), new, (*asked, *ran)), listed)
+
+
+def _new(every: Sequence[Dependency], old: Sequence[Dependency]) -> tuple[list[Dependency], list[Dependency]]:
+    """The names that the base does not have, and the versions that it does not have."""
+    familiar, pinned = {_name(one) for one in old}, {(*_name(one), one.version) for one in old}
+    added = [one for one in every if _name(one) not in familiar]
+    return added, [one for one in every if (*_name(one), one.version) not in pinned]
 
 
 async def _before(laid: Laid, change: Change, after: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -225,22 +225,20 @@ class Scanning:
     async def _found(
         self, asked: _Asked, tools: Sequence[Tool], files: Sequence[_File]
     ) -> tuple[list[Finding], list[Ran]]:
-        wanted = [one for one in files if any(tool.wants(one.path) for tool in tools)]
+        """What the scanners say of these files, as before where they have seen them, and how they went."""
+        wanted = _wanted(tools, files)
         if not wanted:
             return [], []
         scanners = await edition(tools)
         known = await asyncio.to_thread(self._known, scanners, wanted)
         left = [one for one in wanted if known[one] is None]
-        found = [_of(one, finding) for one, seen in known.items() for finding in seen or ()]
-        asked_of = [tool for tool in tools if tool.needed and any(tool.wants(one.path) for one in wanted)]
-        ran = [Ran(tool.name, version="as before") for tool in asked_of]
+        ran = [Ran(tool.name, version="as before") for tool in tools if tool.needed and _wanted([tool], wanted)]
+        fresh: Mapping[_File, list[Finding]] = {}
         if left:
             fresh, ran = await self._looked(asked, tools, left)
-            # An extra that is not there may stay away; what is needed and absent has to be told the next time, too.
-            if not any(one.fault and (one.needed or not one.fault.startswith(ABSENT)) for one in ran):
-                await asyncio.to_thread(self._keep, scanners, fresh)
-            found += [_of(one, finding) for one, seen in fresh.items() for finding in seen]
-        return _once(found), ran
+            await asyncio.to_thread(self._keep, scanners, fresh, ran)
+        seen = [*known.items(), *fresh.items()]
+        return _once([_of(one, finding) for one, findings in seen for finding in findings or ()]), ran
 
     async def _looked(
         self, asked: _Asked, tools: Sequence[Tool], files: Sequence[_File]
@@ -272,7 +270,10 @@ class Scanning:
     def _known(self, scanners: str, files: Iterable[_File]) -> dict[_File, list[Finding] | None]:
         return {one: self._results.get(scanners, one.path, one.blob) for one in files}
 
-    def _keep(self, scanners: str, found: dict[_File, list[Finding]]) -> None:
+    def _keep(self, scanners: str, found: Mapping[_File, list[Finding]], ran: Sequence[Ran]) -> None:
+        # An extra that is not there may stay away; what is needed and absent has to be told the next time, too.
+        if any(one.fault and (one.needed or not one.fault.startswith(ABSENT)) for one in ran):
+            return
         for one, findings in found.items():
             self._results.put(scanners, one.path, one.blob, findings)
 
@@ -305,6 +306,10 @@ class Scanning:
                 trusted=asked.trusted,
             )
         return dataclasses.replace(report, findings=tuple(found), asks=tuple(asks))
+
+
+def _wanted(tools: Sequence[Tool], files: Sequence[_File]) -> list[_File]:
+    return [one for one in files if any(tool.wants(one.path) for tool in tools)]
 
 
 def _joined(parts: Sequence[Report]) -> Report:

@@ -62,21 +62,25 @@ def advisories_of(raw: Mapping[str, Any]) -> Iterator[Advisory]:
     for one in raw.get("vulnerabilities") or []:
         package = one.get("package") if isinstance(one, Mapping) else None
         ecosystem = _ecosystem(package.get("ecosystem")) if isinstance(package, Mapping) else None
-        if ecosystem is None:
+        if package is None or ecosystem is None:
             continue
         yield Advisory(
             id=number,
             ecosystem=ecosystem,
-            package=str(package["name"]) if package and package.get("name") else "",
-            range=str(one.get("vulnerable_version_range") or ""),
+            package=_text(package, "name"),
+            range=_text(one, "vulnerable_version_range"),
             fixed=_fixed(one.get("first_patched_version")),
-            severity=str(raw.get("severity") or ""),
+            severity=_text(raw, "severity"),
             score=_score(raw),
-            summary=str(raw.get("summary") or ""),
+            summary=_text(raw, "summary"),
             url=_address(raw.get("html_url"), number),
             malware=raw.get("type") == "malware",
             known=_known(raw),
         )
+
+
+def _text(raw: Mapping[str, Any], field: str) -> str:
+    return str(raw.get(field) or "")
 
 
 def _known(raw: Mapping[str, Any]) -> float | None:

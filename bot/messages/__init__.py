@@ -223,12 +223,16 @@ def _status_line(view: View) -> str:
         case state if state.working:
             reserved = f"{view.url} shows the progress and turns into the app by itself."
             return f"### 🟡 {_doing(state)} {sha}\n\n{old.strip() or reserved}"
-        case state:
-            took = duration(seconds(deployment) or 0)
-            how = f" · {deployment.reused}" if deployment.reused else ""
-            resting = " · asleep, wakes on the next request" if state is State.ASLEEP else ""
-            what = "what was merged," if deployment.sha == view.pull.merge_sha else ""
-            return f"### 🟢 Preview of {what}{' ' * bool(what)}{sha} is live · {took}{how}{resting}"
+    return _live_line(view)
+
+
+def _live_line(view: View) -> str:
+    deployment = view.deployment
+    took = duration(seconds(deployment) or 0)
+    how = f" · {deployment.reused}" if deployment.reused else ""
+    resting = " · asleep, wakes on the next request" if deployment.state is State.ASLEEP else ""
+    what = "what was merged, " if deployment.sha == view.pull.merge_sha else ""
+    return f"### 🟢 Preview of {what}`{deployment.sha[:7]}` is live · {took}{how}{resting}"
 
 
 def _app_table(view: View) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from bot.policy import fields, kinds, terms, windows
@@ -86,27 +86,55 @@ def _listed(value: frozenset[Any] | tuple[Any, ...]) -> str:
 
 
 def _item(item: Any) -> str:
-    match item:
-        case frozenset():
-            return _listed(item) if item else "nobody"
-        case windows.Window():
-            return f"{', '.join(windows.spelled(span) for span in item.spans) or 'never'} ({item.zone})"
-        case windows.Freeze():
-            return f"{_time(item.start)} to {_time(item.end)} UTC"
-        case terms.RequiredCheck():
-            return f"{item.name} (app {item.app or 'self'})"
-        case terms.ExtraCheck():
-            return _item(item.check) if item.check else f"{item.webhook} ({kinds.span(item.timeout)})"
-        case terms.Identity():
-            return f"{item.kind} {item.id}"
-        case Scanner():
-            how = " ".join(item.command) or (f"rules of {item.rules}" if item.rules else "")
-            marks = [how, *([] if item.needed else ["not needed"]), *([] if item.wanted else ["where it is named"])]
-            told = ", ".join(mark for mark in marks if mark)
-            return f"{item.name} ({told})" if told else item.name
-        case terms.Limit():
-            return f"{kinds.amount(item.limit)} {item.currency} a {item.period} for {item.scope}, then {item.on_limit}"
-    return str(item)
+    said = next((words for kind, words in _SAID if isinstance(item, kind)), str)
+    return said(item)
+
+
+def _people(item: frozenset[Any]) -> str:
+    return _listed(item) if item else "nobody"
+
+
+def _window(item: windows.Window) -> str:
+    return f"{', '.join(windows.spelled(span) for span in item.spans) or 'never'} ({item.zone})"
+
+
+def _freeze(item: windows.Freeze) -> str:
+    return f"{_time(item.start)} to {_time(item.end)} UTC"
+
+
+def _required(item: terms.RequiredCheck) -> str:
+    return f"{item.name} (app {item.app or 'self'})"
+
+
+def _extra(item: terms.ExtraCheck) -> str:
+    return _required(item.check) if item.check else f"{item.webhook} ({kinds.span(item.timeout)})"
+
+
+def _identity(item: terms.Identity) -> str:
+    return f"{item.kind} {item.id}"
+
+
+def _scanner(item: Scanner) -> str:
+    how = " ".join(item.command) or (f"rules of {item.rules}" if item.rules else "")
+    marks = [how, *([] if item.needed else ["not needed"]), *([] if item.wanted else ["where it is named"])]
+    told = ", ".join(mark for mark in marks if mark)
+    return f"{item.name} ({told})" if told else item.name
+
+
+def _limit(item: terms.Limit) -> str:
+    return f"{kinds.amount(item.limit)} {item.currency} a {item.period} for {item.scope}, then {item.on_limit}"
+
+
+_SAID: tuple[tuple[type, Callable[[Any], str]], ...] = (
+    (frozenset, _people),
+    (windows.Window, _window),
+    (windows.Freeze, _freeze),
+    (terms.RequiredCheck, _required),
+    (terms.ExtraCheck, _extra),
+    (terms.Identity, _identity),
+    (Scanner, _scanner),
+    (terms.Limit, _limit),
+)
 
 
 def _time(seconds: int) -> str:

@@ -32,11 +32,8 @@ class Promote:
         if known is not None and not known.state.pending:
             return await self._ground.told(ask, known)
         judged = await self._judge(ask)
-        shown, no = judged.shown, judged.no
-        artifact = await self._ground.artifact(shown.artifact if shown else None)
-        if no is None and artifact is None:
-            again = "Push a commit, or open a new pull request, and promote its preview."
-            no = refused("not_kept", "What was shown has been removed, and production never builds anything.", again)
+        shown = judged.shown
+        artifact, no = await self._kept(judged)
         if no is not None and no.objections:
             await self._store.write(helped, ask, judged, self._ground.clock())
         if no is not None or shown is None or artifact is None:
@@ -50,6 +47,15 @@ class Promote:
             return await self._release(ask, shown, judged, artifact, lease)
         finally:
             await asyncio.shield(self._store.write(environments.give_back, lease))
+
+    async def _kept(self, judged: Judged) -> tuple[Artifact | None, Outcome | None]:
+        """What was shown, as it was built, and what stands against it: the judge's word, or that it is gone."""
+        artifact = await self._ground.artifact(judged.shown.artifact if judged.shown else None)
+        if judged.no is None and artifact is None:
+            again = "Push a commit, or open a new pull request, and promote its preview."
+            words = "What was shown has been removed, and production never builds anything."
+            return None, refused("not_kept", words, again)
+        return artifact, judged.no
 
     async def _lease(self, ask: Ask, artifact: Artifact) -> environments.Lease | None:
         seconds = self._ground.settings.start_seconds + LEASE_SECONDS

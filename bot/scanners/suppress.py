@@ -108,7 +108,10 @@ def _faults(entry: object) -> Iterator[str]:
         yield "by is a name"
     if "until" in entry and _day(entry["until"]) is None:
         yield "until is a day, like 2027-01-31"
-    rule, path = entry.get("rule"), entry.get("path")
+    yield from _place_faults(entry.get("rule"), entry.get("path"))
+
+
+def _place_faults(rule: object, path: object) -> Iterator[str]:
     if isinstance(rule, str) and rule and not _one_rule(rule.strip()):
         yield f"{plain(rule, 50)} is not the name of one rule"
     if isinstance(path, str) and path:
@@ -281,8 +284,7 @@ class _File:
         """Why it may pass, and whether it asks to."""
         ours = [(comment, stood) for comment, stood in self._here if _about(comment, one)]
         for comment, stood in ours:
-            over = comment.until is not None and comment.until < today
-            if comment.fault is None and not over and (trusted or stood):
+            if (trusted or stood) and _holds(comment, today):
                 until = f" (until {comment.until})" if comment.until else ""
                 return f"{IN_SOURCE}{comment.reason}{until}", False
         foreign = [line for line in (one.line, one.line - 1) if line in self._foreign]
@@ -290,6 +292,10 @@ class _File:
         if any(self._foreign[line] for line in foreign):
             return f"{IN_SOURCE}a comment for {plain(one.tool, 50)} that stood there before", False
         return None, bool(ours or foreign)
+
+
+def _holds(comment: Inline, today: dt.date) -> bool:
+    return comment.fault is None and (comment.until is None or comment.until >= today)
 
 
 def _about(comment: Inline, one: Finding) -> bool:

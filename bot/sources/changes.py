@@ -213,22 +213,27 @@ async def _moved(
     made = [file.path for file in files if file.after and not file.before]
     if base is None or not gone or not made:
         return list(files)
-    names = [*gone, *made]
-    few = len(gone) <= MOVED and len(made) <= MOVED and sum(len(os.fsencode(name)) for name in names) <= MOVED_NAMES
-    how = ("-M", "--diff-filter=R", "--name-status", *((f"-l{MOVED}",) if few else ("-M100%",)))
-    arguments = ("--literal-pathspecs", "diff-tree", "-r", "-z", *how, base, head, "--", *(names if few else ()))
-    try:
-        fields = (await git(*arguments, repository=mirror)).split(b"\0")[:-1]
-    except GitFailed:  # then each of them is new
-        return list(files)
-    pairs = zip(fields[1::3], fields[2::3], strict=True)
-    former = {os.fsdecode(new): os.fsdecode(old) for old, new in pairs if os.fsdecode(old) in gone}
+    former = await _renamed(git, mirror, (base, head), list(gone), made)
     return [
         ChangedFile(file.path, gone[former[file.path]], file.after, former[file.path])
         if file.path in former and not file.before
         else file
         for file in files
     ]
+
+
+async def _renamed(git: Git, mirror: Path, ends: tuple[str, str], gone: list[str], made: list[str]) -> dict[str, str]:
+    """What those that are new were called before, as git sees it."""
+    names = [*gone, *made]
+    few = max(len(gone), len(made)) <= MOVED and sum(len(os.fsencode(name)) for name in names) <= MOVED_NAMES
+    how = ("-M", "--diff-filter=R", "--name-status", *((f"-l{MOVED}",) if few else ("-M100%",)))
+    arguments = ("--literal-pathspecs", "diff-tree", "-r", "-z", *how, *ends, "--", *(names if few else ()))
+    try:
+        fields = (await git(*arguments, repository=mirror)).split(b"\0")[:-1]
+    except GitFailed:  # then each of them is new
+        return {}
+    pairs = [(os.fsdecode(old), os.fsdecode(new)) for old, new in zip(fields[1::3], fields[2::3], strict=True)]
+    return {new: old for old, new in pairs if old in gone}
 
 
 async def _history(git: Git, mirror: Path, span: Span) -> bytes | None:

@@ -169,16 +169,19 @@ def matched(advisory: Advisory, everything: Sequence[Dependency]) -> list[Findin
         if one.version and within(one.ecosystem, one.version, advisory.range) is not False:
             hit[places.setdefault(one.name, one)].append(one.version)
     kind: Kind = "malware" if advisory.malware else "dependency"
+    words = "is known to be hostile" if advisory.malware else "is known to be vulnerable"
     score = 10.0 if advisory.malware else advisory.score or SCORES.get(advisory.severity, 5.5)
-    help_ = f"Update it to {advisory.fixed} or later." if advisory.fixed else "No version without it is known."
-    if advisory.malware:
-        help_ = "Remove it, and change every secret that the machines which installed it could read."
     found = []
     for place, versions in hit.items():
-        words = "is known to be hostile" if advisory.malware else "is known to be vulnerable"
         message = f"{_at(place.name, ', '.join(dict.fromkeys(versions)))} {words}: {advisory.summary}"
-        found.append(_finding(advisory.id, score, place, message, help_, kind=kind, url=advisory.url))
+        found.append(_finding(advisory.id, score, place, message, _mend(advisory), kind=kind, url=advisory.url))
     return found
+
+
+def _mend(advisory: Advisory) -> str:
+    if advisory.malware:
+        return "Remove it, and change every secret that the machines which installed it could read."
+    return f"Update it to {advisory.fixed} or later." if advisory.fixed else "No version without it is known."
 
 
 def _finding(
