@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from runners.base import Plan
 from runners.frameworks import (
+    beside,
     compose,
     docker,
     folders,
@@ -71,5 +72,6 @@ def detect(tree: Tree, *, images: bool = True) -> Plan:
         page = static.refused(tree)
         told = f" {page} is a template that a server fills in: it can't be served as a page." if page else ""
         raise NotDetected(f"{LOOKED_FOR}{told} {PROCFILE}")
+    plan = beside.joined(tree, plan, node.detect)
     plan = needs.told(tree, docker.forwarded(tree, mounts.placed(tree, plan)))
     return dataclasses.replace(procfile.released(tree, plan), migrations=migrations.found(tree))

@@ -75,11 +75,11 @@ def _found(tree: Tree, one: Detector) -> Iterator[Plan]:
     for folder, below in _below(tree):
         plan = one(below)
         if plan and _strong(plan):
-            yield _at(plan, folder)
+            yield at(plan, folder)
             continue
         deeper = ((inner, one(tree_below)) for inner, tree_below in _below(below))
-        inside = [_at(_at(p, inner), folder) for inner, p in deeper if p and _strong(p)]
-        yield from inside or ([_at(plan, folder)] if plan else [])
+        inside = [at(at(p, inner), folder) for inner, p in deeper if p and _strong(p)]
+        yield from inside or ([at(plan, folder)] if plan else [])
 
 
 def _below(tree: Tree) -> Iterator[tuple[str, Tree]]:
@@ -88,7 +88,8 @@ def _below(tree: Tree) -> Iterator[tuple[str, Tree]]:
             yield folder, tree.below(folder)
 
 
-def _at(plan: Plan, folder: str) -> Plan:
+def at(plan: Plan, folder: str) -> Plan:
+    """A plan of a folder below, seen from here."""
     root = folder if plan.root == "." else f"{folder}/{plan.root}"
     return dataclasses.replace(plan, root=root, why={**plan.why, "root": f"found in {root}/"})
 
