@@ -14,7 +14,6 @@ import dataclasses
 import json
 import resource
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -25,13 +24,13 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.apps import APPS, Files
+from bench.checkout import through, ways
 from bench.cold import measured
 from bench.commands import Failed, ran
 from bench.figures import Spread
 from bot.builds.scan import Equipment, Scanning
 from bot.github import Repository
 from bot.models import Project, PullRequest, Scan
-from bot.scanners import rules
 from bot.scanners.dependencies import Advisories, Advisory, Indexes, Registries
 from bot.scanners.findings import Report
 from bot.sources import Sources
@@ -45,7 +44,6 @@ OWNER = "acme"
 SMALL, LARGE = 1.5, 2.0  # seconds: our bars
 MODULES = 12  # of a small project's own
 CHANGED = 5  # files of the large one's
-FINE = (0, 1, 200, 205)  # exit codes of a scanner that has done its work
 
 _PAGE = """\
 import secrets
@@ -259,7 +257,7 @@ class Measured:
             work.append(_worked() - worked)
             _checked(await self._store.read(scans.get, (number, 1, head)))
             for way, commands in others.items():
-                today[way].append(await _through(commands, clone))
+                today[way].append(await through(commands, clone))
         # The first turn warms up.
         files = len(case.files)
         return Row.of(case, files, ours, {way: times[1:] for way, times in today.items()}, work)
@@ -303,48 +301,6 @@ async def _pushed(github: DemoGitHub, repo: str, case: Case) -> tuple[str | None
     if case.before is None:
         return None, main
     return main, await github.branch_commit(repo, "change", case.files, "Change", author="ann")
-
-
-def ways(clone: Path, folder: Path) -> dict[str, list[list[str]]]:
-    """What people run over a checkout, as far as it is installed here: commands, one after another."""
-    have = {name: _found(name) for name in ("ruff", "kingfisher", "hadolint", "zizmor", "gitleaks")}
-    docker = [str(one.relative_to(clone)) for one in clone.rglob("Dockerfile")]
-    flows = [str(one.relative_to(clone)) for one in clone.glob(".github/workflows/*.yml")]
-    ruff = [str(have["ruff"]), "check", "--no-cache", "--select", "S", "."]
-    kingfisher = [str(have["kingfisher"]), "scan", ".", "--no-validate", "--no-update-check"]
-    made: dict[str, list[list[str]]] = {}
-    if have["ruff"] and have["kingfisher"]:
-        made["ruff, kingfisher"] = [ruff, kingfisher]
-        rest = [[str(have["hadolint"]), *docker]] if have["hadolint"] and docker else []
-        rest += [[str(have["zizmor"]), "--offline", *flows]] if have["zizmor"] and flows else []
-        if rest:
-            made["and the others"] = [ruff, kingfisher, *rest]
-    if have["gitleaks"]:
-        made["gitleaks"] = [[str(have["gitleaks"]), "dir", "--no-banner", "."]]
-    semgrep, packed = shutil.which("semgrep"), rules.njsscan()
-    if semgrep and packed and any(clone.rglob("*.js")):
-        config = str(rules.packed(folder, packed))
-        made["semgrep"] = [[semgrep, "scan", "--metrics=off", "--disable-version-check", "--config", config, "."]]
-    return made
-
-
-def _found(name: str) -> str | None:
-    beside = Path(sys.executable).parent / name
-    return str(beside) if beside.is_file() else shutil.which(name)
-
-
-async def _through(commands: Sequence[Sequence[str]], folder: Path) -> float:
-    """Seconds until the last of them has ended.  Raises Failed."""
-    began = time.perf_counter()
-    for command in commands:
-        run = await asyncio.create_subprocess_exec(
-            *command, cwd=folder, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-        )
-        said = (await run.communicate())[1]
-        # zizmor says how grave it is by its exit code
-        if run.returncode not in FINE and Path(command[0]).name != "zizmor":
-            raise Failed(f"{Path(command[0]).name} ended with {run.returncode}: {said.decode(errors='replace')[-500:]}")
-    return time.perf_counter() - began
 
 
 async def measure(wanted: Sequence[str], rounds: int) -> list[Row]:

@@ -242,23 +242,28 @@ _SERVERS = ("hono", "express", "fastify", "koa", "h3", "elysia", "polka")
 def vite(package: Package) -> Shape | None:
     config = package.config("vite.config")
     built = package.spelled(package.scripts.get("build", ""))
-    inside, own = block(config, "build"), shallow(config)
-    below = path(own, "root")
-    page = joined(below[0] if below else "", "index.html")
-    if not package.tree.has(page) and (block(inside, "lib") or not (config or re.search(r"\bvite\b", built))):
-        return None  # a library, or it is there for the tests
-    if not package.tree.has(page) and not re.search(r"\binput\s*:", inside) and package.has(*_SERVERS):
-        return None  # it builds that server's code
+    inside = block(config, "build")
+    below = path(shallow(config), "root")
+    root = below[0] if below else ""
+    if not package.tree.has(joined(root, "index.html")) and not _makes_pages(package, config, inside, built):
+        return None
     told = re.search(r"--outDir[= ]([\w./-]+)", built)
     set_ = (told.group(1), False) if told else path(inside, "outDir")
     moved = re.search(r"\bbase\s*:[^,}\n]{0,80}['\"`]/[\w-]", config)
-    out = set_ or ("dist", False)
+    name, from_top = set_ or ("dist", False)
     return Shape(
-        static=joined(below[0] if below and not out[1] else "", out[0]) or "dist",
+        static=joined("" if from_top else root, name) or "dist",
         fallback=True,
         why="vite.config says so" if set_ or below else "Vite's own default",
         build_args="--base=/" if moved else "",
     )
+
+
+def _makes_pages(package: Package, config: str, inside: str, built: str) -> bool:
+    """Without a page that it could start from: unless it makes a library or a server, or is there for the tests."""
+    if block(inside, "lib") or not (config or re.search(r"\bvite\b", built)):
+        return False
+    return re.search(r"\binput\s*:", inside) is not None or not package.has(*_SERVERS)
 
 
 def sapper(package: Package) -> Shape:
@@ -307,6 +312,20 @@ def files(package: Package) -> Shape | None:
     built = package.spelled(package.scripts.get("build", ""))
     if not built:
         return None
+    served = _served(package)
+    if served:
+        return served
+    told = _TOLD.search(built)
+    if told and not _LIBRARY.search(built):
+        return Shape(static=next(one for one in told.groups() if one), why="the build script says so")
+    page = package.tree.first("public/index.html", "index.html", "dist/index.html", "static/index.html")
+    if page:
+        return Shape(static=page.rpartition("/")[0] or ".", why=f"{page} is there, and the build makes what it needs")
+    return None
+
+
+def _served(package: Package) -> Shape | None:
+    """The folder that a script serves with a program for files."""
     for name in ("start", "serve", "preview", "start:prod"):
         for one in commands(package.spelled(package.scripts.get(name, ""))):
             if one.verb and re.fullmatch(r"[\w./-]+", one.verb) and FILES[0].fits(one):
@@ -315,12 +334,6 @@ def files(package: Package) -> Shape | None:
                     fallback=bool({"-s", "--single"} & {*one.args}),
                     why=f"the script {name} serves it from there",
                 )
-    told = _TOLD.search(built)
-    if told and not _LIBRARY.search(built):
-        return Shape(static=next(one for one in told.groups() if one), why="the build script says so")
-    page = package.tree.first("public/index.html", "index.html", "dist/index.html", "static/index.html")
-    if page:
-        return Shape(static=page.rpartition("/")[0] or ".", why=f"{page} is there, and the build makes what it needs")
     return None
 
 
