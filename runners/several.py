@@ -246,9 +246,13 @@ def _launches(launch: Launch, plan: Plan) -> list[Launch]:
     ]
 
 
+def _is_at(path: str, mount: str) -> bool:
+    return path == mount or path.startswith(f"{mount.rstrip('/')}/")
+
+
 def _asked_at(path: str, plans: list[Plan]) -> list[Plan]:
     """The plans, the one that has this path with it as health path; "/" leaves each its own."""
-    fits = [plan for plan in plans if path == plan.mount or path.startswith(f"{(plan.mount or '').rstrip('/')}/")]
+    fits = [plan for plan in plans if _is_at(path, plan.mount or "")]
     best = max(fits, key=lambda plan: len(plan.mount or ""), default=None)
     if path == "/" or best is None:
         return plans
