@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 
 import pytest
 from sqlmodel import Session
 
 from bot.budgets import Prices, Usage
-from bot.cli import main
-from bot.models import Project, PullRequest, Spend
-from bot.store import budgets, engine, migrate
+from bot.models import PullRequest, Spend
+from bot.store import budgets, engine
 from bot.store.budgets.scopes import scopes_of
-
-
-def slipway(*words: str) -> int:
-    return main(words, lambda _web, _worker: 0, lambda _once: 0)
+from tests.bot.cli.conftest import slipway
 
 
 @pytest.fixture
-def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def url(known: str) -> str:
     """One build of an agent's that cost 0.50."""
-    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path))
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    url = f"sqlite:///{tmp_path}/slipway.db"
-    migrate(url)
-    database, now = engine.writing(url), time.time()
+    database, now = engine.writing(known), time.time()
     with Session(database) as session, session.begin():
-        session.add(Project(id=1, installation_id=5, owner="acme", name="shop"))
         session.add(PullRequest(project_id=1, number=7, author_id=42, author="robo", agent="Robo"))
         budgets.reserve(session, "build:d1", scopes_of(session, 1, 7), 0, (), now, 60)
         prices = Prices.of({"build_second": "0.05"})
         budgets.settle(session, "build:d1", prices, now, Usage(build_ms=10_000))
     database.dispose()
-    return url
+    return known
 
 
 def test_it_shows_who_bore_what(url: str, capsys: pytest.CaptureFixture[str]) -> None:

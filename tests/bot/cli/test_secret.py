@@ -9,28 +9,10 @@ from pathlib import Path
 import pytest
 from sqlmodel import Session
 
-from bot.cli import main
-from bot.models import Project
-from bot.store import engine, migrate, secrets
+from bot.store import engine, secrets
+from tests.bot.cli.conftest import slipway
 
 VALUE = "value-" + "9876543210" * 2
-
-
-def slipway(*words: str) -> int:
-    return main(words, lambda _web, _worker: 0, lambda _once: 0)
-
-
-@pytest.fixture
-def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path))
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    url = f"sqlite:///{tmp_path}/slipway.db"
-    migrate(url)
-    database = engine.writing(url)
-    with Session(database) as session, session.begin():
-        session.add(Project(id=1, installation_id=5, owner="acme", name="shop"))
-    database.dispose()
-    return url
 
 
 def give(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
@@ -41,8 +23,8 @@ def set_key(project: str = "acme/shop", env: str = "preview", name: str = "KEY")
     return slipway("secret", "set", "--project", project, "--env", env, name)
 
 
-def kept(url: str, home: Path) -> dict[str, str]:
-    reading = engine.reading(url, 1)
+def kept(known: str, home: Path) -> dict[str, str]:
+    reading = engine.reading(known, 1)
     with Session(reading) as session:
         found = secrets.values(session, home, 1, "preview")
     reading.dispose()
@@ -50,11 +32,11 @@ def kept(url: str, home: Path) -> dict[str, str]:
 
 
 def test_the_value_comes_from_standard_input_and_is_never_shown(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    known: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     give(monkeypatch, f"{VALUE}\n")
     assert set_key() == 0
-    assert kept(url, tmp_path) == {"KEY": VALUE}
+    assert kept(known, tmp_path) == {"KEY": VALUE}
 
     assert slipway("secret", "list") == 0
     assert slipway("secret", "list", "--json") == 0
@@ -64,7 +46,7 @@ def test_the_value_comes_from_standard_input_and_is_never_shown(
 
 
 def test_one_that_is_forgotten_is_listed_no_more(
-    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    known: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     give(monkeypatch, VALUE)
     set_key()
@@ -81,7 +63,7 @@ def test_one_that_is_forgotten_is_listed_no_more(
     ("text", "words"), [("", "empty"), ("\n", "empty"), ("a\0b", "zero byte"), ("x" * 70_000, "64 KiB")]
 )
 def test_what_is_no_value_is_refused(
-    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str, words: str
+    known: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str, words: str
 ) -> None:
     give(monkeypatch, text)
 
@@ -90,14 +72,14 @@ def test_what_is_no_value_is_refused(
 
 
 @pytest.mark.parametrize("name", ["PORT", "HOST", "SLIPWAY_URL", "a-b", "", "1A"])
-def test_names_that_slipway_sets_or_no_shell_takes_are_wrong_use(url: str, name: str) -> None:
+def test_names_that_slipway_sets_or_no_shell_takes_are_wrong_use(known: str, name: str) -> None:
     with pytest.raises(SystemExit) as ended:
         set_key(name=name)
     assert ended.value.code == 2
 
 
 def test_a_repository_that_nobody_serves_is_said(
-    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    known: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     give(monkeypatch, VALUE)
 
