@@ -75,3 +75,15 @@ def test_a_made_up_key_of_laravel_has_thirty_two_bytes() -> None:
 
     assert kind == "base64"
     assert len(base64.b64decode(key, validate=True)) == 32
+
+
+def test_a_framework_is_the_first_row_whose_word_is_held() -> None:
+    rows = (("strong", "first"), ("weak", "second"))
+
+    assert clues.framework(rows, "weak and strong") == "first"
+    assert clues.framework(rows, {"weak": "1"}) == "second"
+    assert clues.framework(rows, frozenset({"weaker"})) is None
+
+
+def test_fields_that_nothing_speaks_for_are_left_out() -> None:
+    assert clues.evidence(language="go.mod is there", framework=None, kind="") == {"language": "go.mod is there"}
