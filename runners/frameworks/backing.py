@@ -18,7 +18,7 @@ from typing import Literal
 from runners.base import Backing, Plan
 from runners.frameworks import migrate
 from runners.frameworks.tree import Tree
-from runners.frameworks.variables import Variables, named
+from runners.frameworks.variables import Variables, named, written
 
 Kind = Literal["postgresql", "mysql", "redis"]
 NAMES: Mapping[Kind, str] = {"postgresql": "PostgreSQL", "mysql": "MySQL", "redis": "Redis"}
@@ -291,7 +291,7 @@ def _laravel(known: _Evidence, tree: Tree) -> Iterator[_Found]:
 def _django(known: _Evidence, path: str, text: str) -> Iterator[_Found]:
     """`DATABASES = {"default": {"ENGINE": ..., "HOST": os.environ["X"], ...}}`, one of them, read and not run."""
     for entry in _entries(text):
-        engine = ast.unparse(entry["ENGINE"]) if "ENGINE" in entry else ""
+        engine = written(entry["ENGINE"]) if "ENGINE" in entry else ""
         variable, literal = named(engine), re.search(r"db\.backends\.(\w+)", engine)
         said = known.seen.examples.get(variable or "", "").rpartition(".")[2] or (literal.group(1) if literal else "")
         kind = _of_scheme(said)
@@ -306,7 +306,7 @@ def _django(known: _Evidence, path: str, text: str) -> Iterator[_Found]:
 
 
 def _key(kind: Kind, key: str, node: ast.expr | None, why: str) -> Iterator[_Found]:
-    variable = named(ast.unparse(node)) if node else None
+    variable = named(written(node)) if node else None
     field = "database" if key == "NAME" else key.lower()
     if variable:
         yield kind, variable, _PARTS[key], why

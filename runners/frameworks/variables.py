@@ -171,6 +171,14 @@ def named(code: str) -> str | None:
     return next((each for each in found.groups() if each), None) if found else None
 
 
+def written(node: ast.expr) -> str:
+    """An expression as code; nothing for one that is thousands of parts deep."""
+    try:
+        return ast.unparse(node)
+    except RecursionError:
+        return ""
+
+
 def _urls(path: str, text: str) -> Iterator[Read]:
     for words in _URL.findall(text):
         named, default = _URL_NAME.search(words), _URL_DEFAULT.search(words)
@@ -199,7 +207,7 @@ def _declared(path: str, text: str) -> Iterator[Read]:
 
 
 def _is_field(name: str, node: ast.AnnAssign) -> bool:
-    return name != "model_config" and "ClassVar" not in ast.unparse(node.annotation)
+    return name != "model_config" and "ClassVar" not in written(node.annotation)
 
 
 def _field(path: str, name: str, node: ast.AnnAssign) -> Read:
@@ -208,7 +216,7 @@ def _field(path: str, name: str, node: ast.AnnAssign) -> Read:
         name, value = _told(value, name)
     if isinstance(value, ast.Constant) and value.value is ...:
         value = None
-    kind = ast.unparse(node.annotation)
+    kind = written(node.annotation)
     needed = value is None and "None" not in kind and not kind.startswith("Optional")
     default = _text(value)
     return Read(name, path, needed or default == "", default, kind)

@@ -154,6 +154,15 @@ def deep_toml(folder: Path) -> None:
     (folder / "pyproject.toml").write_text("[" + ".".join(["a"] * 20_000) + "]\n" + ".".join(["b"] * 20_000) + " = 1\n")
 
 
+def deep_expressions(folder: Path) -> None:
+    (folder / "app.py").write_text(FLASK)
+    (folder / "config.py").write_text(f"class S(BaseSettings):\n    x: {'|'.join(['a'] * 1500)}\n")
+    engine = "+".join(["a"] * 600)
+    (folder / "settings.py").write_text(
+        f"DATABASES = {{'default': {{'ENGINE': {engine}, 'HOST': os.environ['A_HOST']}}}}\n"
+    )
+
+
 def many_locked(folder: Path) -> None:
     (folder / "poetry.lock").write_text('[[package]]\nname = "x"\nversion = "1"\n' * 40_000)
     (folder / "app.py").write_text(FLASK)
@@ -161,7 +170,7 @@ def many_locked(folder: Path) -> None:
 
 TREES: tuple[Callable[[Path], None], ...] = (
     *(links, far_down, not_files, strange_names, big_package, aliases, many_functions, many_decorators, parentheses),
-    *(circles, deep_toml, many_locked),
+    *(circles, deep_toml, deep_expressions, many_locked),
 )
 
 
