@@ -1,4 +1,4 @@
-"""docs/security.md names all forty-two pitfalls and the attacks on the scan, and only tests that are there."""
+"""docs/security.md names all forty-two pitfalls and the other attacks, and only tests that are there."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
 def rows() -> dict[str, tuple[str, str]]:
-    """P or S number -> (defence, tests)."""
+    """P, S, V or N number -> (defence, tests)."""
     lines = [line.split("|") for line in (ROOT / "docs/security.md").read_text().splitlines()]
     return {
-        line[1].strip(): (line[2], line[3]) for line in lines if len(line) == 5 and re.fullmatch(r" [PS]\d+ ", line[1])
+        line[1].strip(): (line[2], line[3])
+        for line in lines
+        if len(line) == 5 and re.fullmatch(r" [PSVN]\d+ ", line[1])
     }
 
 
@@ -26,7 +28,8 @@ def source(path: str) -> str:
 
 
 def test_all_pitfalls_are_there_once_and_in_order() -> None:
-    assert list(rows()) == [f"P{number}" for number in range(1, 43)] + [f"S{number}" for number in range(1, 16)]
+    numbers = {"P": 42, "S": 15, "V": 6, "N": 8}
+    assert list(rows()) == [f"{kind}{number}" for kind, most in numbers.items() for number in range(1, most + 1)]
 
 
 @pytest.mark.parametrize("pitfall", rows())
