@@ -47,6 +47,10 @@ def _procfile(tree: Tree) -> Plan | None:
     return procfile.detect(tree, lambda below: _first((*BUILT, _folders, *PLAIN), below))
 
 
+def _told(tree: Tree) -> Plan | None:
+    return procfile.told(tree, lambda below: _first((*BUILT, *PLAIN), below))
+
+
 def _folders(tree: Tree) -> Plan | None:
     return folders.detect(tree, lambda below: _first((_procfile, *BUILT, *PLAIN, docker.detect), below))
 
@@ -59,7 +63,7 @@ def _compose(tree: Tree) -> Plan | None:
 
 BUILT: tuple[Detector, ...] = (python.app, languages.detect, node.detect)  # rooms that know what answers HTTP
 PLAIN: tuple[Detector, ...] = (python.unread, languages.rest, static.detect, python.script, node.rest)
-DETECTORS: tuple[Detector, ...] = (docker.detect, _procfile, *BUILT, _folders, *PLAIN)
+DETECTORS: tuple[Detector, ...] = (docker.detect, _procfile, _told, *BUILT, _folders, *PLAIN)
 
 
 def detect(tree: Tree, *, images: bool = True) -> Plan:

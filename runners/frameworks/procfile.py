@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from runners.base import Plan
 from runners.frameworks import python
+from runners.frameworks import told as hosts
+from runners.frameworks.node.commands import is_dev
 from runners.frameworks.tree import Tree, words
 
 _LINE = re.compile(r"^([A-Za-z0-9_-]+):[ \t]*(\S.*)$", re.MULTILINE)
@@ -43,18 +45,46 @@ def _line(tree: Tree, name: str) -> str | None:
 
 def detect(tree: Tree, rest: Callable[[Tree], Plan | None]) -> Plan | None:
     line = web(tree)
-    if line is None:
-        return None
-    found = rest(tree)
+    return _started(tree, rest(tree), line, "Procfile's web:") if line is not None else None
+
+
+def told(tree: Tree, rest: Callable[[Tree], Plan | None]) -> Plan | None:
+    """The same by what a host's settings say, where they name a file that is there and that we would not start."""
+    for line, name in hosts.starts(tree):
+        entry = _entry(line)
+        files = _files(entry) if entry and not is_dev(line) else ()
+        if not any(tree.has(file) and not _apart(tree, file) for file in files):
+            continue
+        found = rest(tree)
+        ours = found.entry if found and found.kind == "server" else None
+        return found if ours and {*files} & {*_files(ours)} else _started(tree, found, line, name)
+    return None
+
+
+def _files(entry: str) -> tuple[str, ...]:
+    """Where what an entry names may lie."""
+    module = entry.partition(":")[0].replace(".", "/")
+    return (f"{module}.py", f"{module}/__init__.py") if ":" in entry else (entry,)
+
+
+def _apart(tree: Tree, file: str) -> bool:
+    """It belongs to a project of its own in a folder, which is found when that is looked at."""
+    top = file.partition("/")[0]
+    return "/" in file and any(
+        tree.has(f"{top}/{one}") for one in ("package.json", "requirements.txt", "pyproject.toml")
+    )
+
+
+def _started(tree: Tree, found: Plan | None, line: str, says: str) -> Plan:
     inside = _inside(found, line) if found else None
     if inside:
         found, line = inside
     elif found is None or found.kind == "multi" or found.language == "static" or found.root != ".":
         found = _bare(tree, line)
-    why = {**found.why, "start": "Procfile says web:"}
+    why = {**found.why, "start": f"{says} says so"}
     entry = _entry(line)
     if entry:
-        why["entry"] = "named in Procfile's web:"
+        why["entry"] = f"named in {says}"
     elif found.language not in _SPEAKS:
         entry = found.entry  # a program that was built says nothing of its source
     install = found.install

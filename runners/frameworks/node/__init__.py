@@ -8,6 +8,7 @@ import re
 from shlex import quote
 
 from runners.base import Plan
+from runners.frameworks import told
 from runners.frameworks.manifest import json_fault
 from runners.frameworks.node import install, nx, shapes, start, workspaces
 from runners.frameworks.node.commands import is_dev
@@ -84,8 +85,16 @@ def _bare(tree: Tree) -> Plan | None:
 
 def _files(package: Package) -> Plan | None:
     """A build of no framework that leaves pages."""
-    shape = shapes.files(package)
+    shape = shapes.files(package) or _published(package)
     return _site(package, None, shape) if shape else None
+
+
+def _published(package: Package) -> Shape | None:
+    """No build that we know, but a host is told where it goes."""
+    found = told.output(package.tree)
+    if found is None or not (told.build(package.tree) or package.script(*BUILDS)):
+        return None
+    return Shape(static=found[0], why=f"{found[1]} says so")
 
 
 def _framed(package: Package, row: Row) -> Plan | None:
@@ -99,7 +108,7 @@ def _framed(package: Package, row: Row) -> Plan | None:
     if shape.static is not None:
         return _site(package, row, shape)
     file = re.match(r"node (?:\./)?(\S+)$", shape.start or "")
-    plan = _plan(package, row, start=shape.start, entry=file.group(1) if file else None)
+    plan = _plan(package, row, start=shape.start, entry=shape.entry or (file.group(1) if file else None))
     plan = dataclasses.replace(plan, env={**plan.env, **dict(shape.variables)})
     plan = _because(plan, "start", shape.why or f"the production server of {row.name}")
     return install.apply(package, _built(package, plan, row, shape), tools=shape.tools)
@@ -122,10 +131,16 @@ def _serves(package: Package, row: Row) -> bool:
 
 
 def _site(package: Package, row: Row | None, shape: Shape) -> Plan | None:
+    found = told.output(package.tree)
+    if found:
+        shape = dataclasses.replace(shape, static=found[0], why=f"{found[1]} says so")
     plan = _plan(package, row, start=None)
     plan = dataclasses.replace(plan, kind="static", static_dir=shape.static, fallback=shape.fallback)
     plan = _because(plan, "static_dir", shape.why or f"where {row.name if row else 'it'} puts its build")
     plan = _built(package, plan, row, shape)
+    line = _told_build(package) if found else None
+    if found and line:
+        plan = _because(dataclasses.replace(plan, build=line), "build", f"{found[1]} says so")
     if plan.build is None:
         return None
     denied = package.scripts.get("start")
@@ -136,16 +151,28 @@ def _site(package: Package, row: Row | None, shape: Shape) -> Plan | None:
     return install.apply(package, plan)
 
 
+def _told_build(package: Package) -> str | None:
+    """The build line that a host is told, by our way to run a script where it is one."""
+    line = told.build(package.tree)
+    if not line or is_dev(package.spelled(line)) or re.search(r"\b(?:netlify|vercel|ntl)\b", line):
+        return None
+    script = re.fullmatch(r"(?:npm|yarn|pnpm|bun)(?:\s+run)?\s+([\w:.-]+)", line)
+    if script is None:
+        return line
+    known = script.group(1) in package.scripts
+    return install.run(package, install.manager(package), script.group(1)) if known else None
+
+
 def _program(package: Package, row: Row | None) -> Plan | None:
     """A program of the project's own: its start script, or the file that listens."""
     chosen, found = start.chosen(package), start.entry(package)
     found = start.awaited(package.tree, found) if found else None
     if row is None and _elsewhere(package, chosen, found):
         return None
-    told = _started(package, chosen, found)
-    if told is None:
+    known = _started(package, chosen, found)
+    if known is None:
         return None
-    line, tools, evidence = told
+    line, tools, evidence = known
     plan = _plan(package, row, start=None, entry=found.file if found else None)
     if found:
         plan = _because(plan, "entry", found.evidence)
@@ -224,10 +251,10 @@ def _plan(package: Package, row: Row | None, *, start: str | None, entry: str | 
 
 def _built(package: Package, plan: Plan, row: Row | None, shape: Shape | None) -> Plan:
     """Add the build line: the project's own script, else the framework's."""
-    told = _build_line(package, row, shape.build_args if shape else "")
-    if told is None:
+    known = _build_line(package, row, shape.build_args if shape else "")
+    if known is None:
         return plan
-    line, evidence = told
+    line, evidence = known
     if shape and shape.env:
         line = f"export {shape.env}; {shape.before}{line}"
     if package.has("@prisma/client") and "prisma generate" not in package.spelled(

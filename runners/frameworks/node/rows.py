@@ -128,6 +128,8 @@ ROWS: tuple[Row, ...] = (
         build="parcel build index.html --public-url /", port=1234, caches=(".parcel-cache",)),
     Row(name="rsbuild", packages=("@rsbuild/core",), shape=shapes.rsbuild, build="rsbuild build"),
     _site("metalsmith", "metalsmith", out="build", build=None),
+    Row(name="functions-framework", packages=("@google-cloud/functions-framework",), shape=shapes.function, port=8080,
+        own=r"\bfunctions-framework\b"),
     _server("xmcp", "xmcp"),
     _server("foal", "@foal/core"),
     _server("express", "express"),

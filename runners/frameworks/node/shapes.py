@@ -6,6 +6,7 @@ import dataclasses
 import re
 from typing import Any
 
+from runners.frameworks import functions
 from runners.frameworks.node.commands import FILES, commands
 from runners.frameworks.node.install import TOOLS
 from runners.frameworks.node.package import Package
@@ -18,6 +19,7 @@ class Shape:
 
     static: str | None = None
     start: str | None = None
+    entry: str | None = None  # the file that is served, where `start` does not name it
     fallback: bool = False
     why: str = ""
     env: str = ""  # set in front of the build line
@@ -234,6 +236,20 @@ def vue(package: Package) -> Shape:
 def cra(package: Package) -> Shape:
     told = re.search(r"\bBUILD_PATH=['\"]?([\w./-]+)", package.spelled(package.scripts.get("build", "")))
     return Shape(static=joined("", told.group(1)) if told else "build", fallback=True, env="PUBLIC_URL=/")
+
+
+_NAMED = re.compile(r"\bfunctions\s{0,9}\.\s{0,9}\w+\(\s{0,9}['\"](\w+)|^exports\.(\w+)\s{0,9}=", re.MULTILINE)
+
+
+def function(package: Package) -> Shape | None:
+    """One function that functions-framework serves: `main`, index.js or function.js holds it."""
+    main = package.raw.get("main")
+    file = package.tree.first(*((main.removeprefix("./"),) if isinstance(main, str) else ()), "index.js", "function.js")
+    found = _NAMED.search(package.tree.text(file)) if file else None
+    name = functions.told(package.tree) or (found.group(1) or found.group(2) if found else None)
+    if file is None or name is None:
+        return None
+    return Shape(start=f"functions-framework --target={name} --port $PORT", entry=file, why=f"{file} has {name}()")
 
 
 _SERVERS = ("hono", "express", "fastify", "koa", "h3", "elysia", "polka")

@@ -81,7 +81,16 @@ def entry(package: Package) -> Entry | None:
         file = _file(package, main) if isinstance(main, str) else None
         if file and _serves(package.tree, file):
             return dataclasses.replace(file, evidence=f"package.json names it as {key}")
-    return named(package.tree) or exported(package.tree)
+    return named(package.tree) or exported(package.tree) or _with_own_packages(package)
+
+
+def _with_own_packages(package: Package) -> Entry | None:
+    """What serves lies in a package of the project's own that it asks for: the root's file brings it up."""
+    own = any(
+        wanted.startswith(("file:./", "file:")) and not wanted.endswith(".tgz") for wanted in package.deps.values()
+    )
+    file = main(package) if own else None
+    return Entry(file, "it runs what lies in a package of its own") if file else None
 
 
 def _serves(tree: Tree, found: Entry) -> bool:

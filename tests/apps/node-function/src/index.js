@@ -1,0 +1,3 @@
+const functions = require("@google-cloud/functions-framework");
+
+functions.http("greet", (request, response) => response.send("hello"));

@@ -1,0 +1,1 @@
+exports.run = () => require("polka")().listen(process.env.PORT);
