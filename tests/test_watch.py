@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import Session, select
 
+from bot import telemetry
 from bot.messages import inline
 from bot.models import AuditEntry, Release, Stage
 from bot.releases import Watch
@@ -134,6 +135,21 @@ async def test_requests_that_fail_bring_the_former_release_back(tmp_path: Path, 
         line = await last_switch(home)
         assert line["after"]["seen"] == seen  # type: ignore[index]
         assert (await books(home))[0].hold_release == bad.id
+
+
+async def test_a_value_that_production_prints_as_it_fails_is_in_no_evidence(home: House) -> None:
+    await visited(home)
+    telemetry.hide(["productions-own-value"])
+    watched(home, Watch(interval=0.3, window=60))
+    prints = 'status = 500; print("it was given", "productions-own" + "-value", flush=True)'
+    second = await proposed(home, shop("two", prints), "other")
+    assert (await promote(home, second)).done
+
+    bad = await rolled_back(home)
+
+    assert bad.failure is not None
+    assert "it was given ***" in bad.failure["log"]
+    assert "productions-own-value" not in json.dumps(bad.failure)
 
 
 async def test_slow_answers_bring_the_former_release_back(home: House) -> None:
