@@ -16,6 +16,9 @@ _LINE = re.compile(r"^([A-Za-z0-9_-]+):[ \t]*(\S.*)$", re.MULTILINE)
 _CD = re.compile(r"cd[ \t]+(?:\./)?([\w./-]+?)/?[ \t]*&&[ \t]*(.+)")
 _TARGET = re.compile(r"(?:^|\s)['\"]?([A-Za-z_][\w.]*:[A-Za-z_]\w*)")
 _FILE = re.compile(r"(?:^|\s)(?:\./)?([\w./-]+\.(?:py|[cm]?[jt]sx?))(?=\s|$)")
+_DEVELOPS = re.compile(  # servers for developing that Python has
+    r"\brunserver\b|--reload\b|--debug\b|\bfastapi\s+dev\b|\bflask\b.{0,80}\srun\b|-m\s+http\.server\b"
+)
 _SPEAKS = {
     "python": words("python python3 gunicorn uvicorn hypercorn daphne waitress-serve uv streamlit flask"),
     "node": words("node npm npx yarn pnpm next tsx"),
@@ -52,7 +55,7 @@ def told(tree: Tree, rest: Callable[[Tree], Plan | None]) -> Plan | None:
     """The same by what a host's settings say, where they name a file that is there and that we would not start."""
     for line, name in hosts.starts(tree):
         entry = _entry(line)
-        files = _files(entry) if entry and not is_dev(line) else ()
+        files = _files(entry) if entry and not (is_dev(line) or _DEVELOPS.search(line)) else ()
         if not any(tree.has(file) and not _apart(tree, file) for file in files):
             continue
         found = rest(tree)
@@ -91,6 +94,9 @@ def _started(tree: Tree, found: Plan | None, line: str, says: str) -> Plan:
     if found.language == "python":
         below = tree if found.root == "." else tree.below(found.root)
         install = (*install, *python.supply(below, line, install))
+        named = python.asked(below) if found.framework is None and ":" in (entry or "") else None
+        if named:
+            found, why["framework"] = dataclasses.replace(found, framework=named), "the strongest that it asks for"
     plan = dataclasses.replace(
         found, kind="server", start=line, entry=entry, install=install, static_dir=None, fallback=False, why=why
     )

@@ -10,6 +10,8 @@ from shlex import quote
 
 from runners.base import Kind, Plan
 from runners.frameworks import functions
+from runners.frameworks.node import start
+from runners.frameworks.node.package import Package
 from runners.frameworks.python import assets, django, hits, install, source, system
 from runners.frameworks.python.hits import Hit
 from runners.frameworks.python.rows import NAMING, SCRIPT, WELL_KNOWN, Row
@@ -81,11 +83,18 @@ def script(tree: Tree) -> Plan | None:
     """What is left: a Python program that is no known web app.  A bot or a command line is said to be one."""
     module = _main_module(tree)
     if module:
-        return _plain(tree, module)
-    if not install.has_manifest(tree):
+        return None if _brought_up_by_node(tree) else _plain(tree, module)
+    if not install.has_manifest(tree) and not any(tree.ending(".ipynb", depth=1)):
         return None
-    why = {"language": "it has a Python manifest", "kind": "no file of it starts anything: a library"}
+    why = {"language": "a manifest or a notebook of Python", "kind": "no file of it starts anything: a library"}
     return installed(tree, Plan(language="python", kind="cli", why=why))
+
+
+def _brought_up_by_node(tree: Tree) -> bool:
+    """A script that asks for nothing, beside a Node program: that one is what is started."""
+    found = install.needs(tree)
+    package = Package.read(tree)
+    return bool(package.raw.get("main")) and start.main(package) is not None and not (found and found.names)
 
 
 def _plain(tree: Tree, module: Module) -> Plan:
@@ -119,6 +128,13 @@ def installed(tree: Tree, plan: Plan, *, needs: tuple[str, ...] = (), text: str 
     if asked:
         plan = _because(dataclasses.replace(plan, version=asked[0]), "version", asked[1])
     return plan
+
+
+def asked(tree: Tree) -> str | None:
+    """The strongest framework among the packages that are asked for."""
+    found = install.needs(tree)
+    row = hits.strongest(found.names) if found else None
+    return row.name if row else None
 
 
 def supply(tree: Tree, line: str, lines: tuple[str, ...]) -> tuple[str, ...]:

@@ -119,13 +119,13 @@ def _guesses(tree: Tree) -> Iterator[Hit]:
     usual = (name for name in source.candidates(tree) if stem(name) in source.ORDER)
     broken = [module for name in usual if (module := source.read(name, tree.text(name))).broken]
     asked = install.needs(tree) if broken else None
-    row = _asked(asked.names) if asked else None
+    row = strongest(asked.names) if asked else None
     if row:
         told = f"it can't be parsed, has a usual name, and {row.package} is asked for"
         yield from (Hit(row, one, _likely(one, row), None, guessed=True, evidence=told) for one in broken)
 
 
-def _asked(names: frozenset[str]) -> Row | None:
+def strongest(names: frozenset[str]) -> Row | None:
     """The strongest framework among the packages of a manifest."""
     return next((row for row in ROWS if row.package and install.normal(row.package) in names), None)
 
