@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from runners.base import Plan
-from runners.frameworks import python
+from runners.frameworks import node, python
 from runners.frameworks import told as hosts
 from runners.frameworks.node.commands import is_dev
 from runners.frameworks.tree import Tree, words
@@ -94,13 +94,23 @@ def _started(tree: Tree, found: Plan | None, line: str, says: str) -> Plan:
     if found.language == "python":
         below = tree if found.root == "." else tree.below(found.root)
         install = (*install, *python.supply(below, line, install))
-        named = python.asked(below) if found.framework is None and ":" in (entry or "") else None
-        if named:
-            found, why["framework"] = dataclasses.replace(found, framework=named), "the strongest that it asks for"
+    named = _framework(tree, found, entry)
+    if named:
+        found, why["framework"] = dataclasses.replace(found, framework=named), "the strongest that it asks for"
     plan = dataclasses.replace(
         found, kind="server", start=line, entry=entry, install=install, static_dir=None, fallback=False, why=why
     )
     return released(tree, plan)
+
+
+def _framework(tree: Tree, found: Plan, entry: str | None) -> str | None:
+    """What a program is made with that only the line shows to serve."""
+    if found.framework is not None or entry is None:
+        return None
+    below = tree if found.root == "." else tree.below(found.root)
+    if found.language == "node":
+        return node.asked(below)
+    return python.asked(below) if found.language == "python" and ":" in entry else None
 
 
 def _inside(found: Plan, line: str) -> tuple[Plan, str] | None:

@@ -10,6 +10,7 @@ from runners.frameworks.tree import Tree
 
 _PLAIN = re.compile(r"[\w-][\w./-]{0,200}")
 _RENDER = re.compile(r"^[ \t]+startCommand:[ \t]*(\S[^\n]*)$", re.MULTILINE)
+_OTHER = re.compile(r"\brootDir:|\btype:[ \t]*(?:worker|cron|pserv)\b")
 _ENTRYPOINT = re.compile(r"^entrypoint:[ \t]*(\S[^\n]*)$", re.MULTILINE)
 
 
@@ -27,7 +28,7 @@ def starts(tree: Tree) -> Iterator[tuple[str, str]]:
             yield line, name
     web = tree.text("render.yaml")
     found = _RENDER.findall(web)
-    if len(found) == 1 and "rootDir:" not in web:
+    if len(found) == 1 and not _OTHER.search(web):
         yield _unquoted(found[0]), "render.yaml"
     entry = _ENTRYPOINT.search(tree.text("app.yaml"))
     if entry:

@@ -19,7 +19,9 @@ FRAMEWORKS = (
 _PORTS: Mapping[str | None, int] = {"echo": 1323, "fiber": 3000, "chi": 3000}
 _VERSION = re.compile(r"^go\s+(\d+\.\d+)", re.MULTILINE)
 _MAIN = re.compile(r"^func\s+main\s*\(\s*\)", re.MULTILINE)
-_SERVES = re.compile(r"ListenAndServe|http\.Serve|net\.Listen|http\.Server\{|fasthttp|grpc\.NewServer|cgi\.Serve")
+_SERVES = re.compile(
+    r"ListenAndServe|http\.Serve|net\.Listen|http\.Server\{|fasthttp|grpc\.NewServer|cgi\.Serve|funcframework\.Start"
+)
 _STARTED = re.compile(r"^web:\s*(?:\./)?(bin/[\w.-]+)", re.MULTILINE)  # what a Procfile wants to find
 _USUAL = ("server", "web", "api", "app", "main")
 

@@ -114,6 +114,12 @@ def _framed(package: Package, row: Row) -> Plan | None:
     return install.apply(package, _built(package, plan, row, shape), tools=shape.tools)
 
 
+def asked(tree: Tree) -> str | None:
+    """The server framework that package.json names."""
+    row = _beside(Package.read(tree))
+    return row.name if row else None
+
+
 def _beside(package: Package) -> Row | None:
     """The framework of the server beside a static build, when package.json names one."""
     return next((row for row in ROWS if row.shape == Shape() and package.has(*row.packages)), None)

@@ -279,6 +279,8 @@ def _makes_pages(package: Package, config: str, inside: str, built: str) -> bool
     """Without a page that it could start from: unless it makes a library or a server, or is there for the tests."""
     if block(inside, "lib") or not (config or re.search(r"\bvite\b", built)):
         return False
+    if package.has("@hono/vite-build"):
+        return False
     return re.search(r"\binput\s*:", inside) is not None or not package.has(*_SERVERS)
 
 

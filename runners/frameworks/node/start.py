@@ -33,7 +33,7 @@ _LISTENS = re.compile(
 )
 # An app that is made and handed out, for a platform that listens in its place.
 _EXPORTS = re.compile(
-    r"^export\s{1,9}default\s{1,9}(?:\w+|\{\s{0,9}fetch\b)|^module\.exports\s{0,9}=\s{0,9}\w{1,80}\s{0,9};?\s{0,9}$"
+    r"^export\s{1,9}default\s{1,9}(?:\w+|\{\s{0,9}(?:port\s{0,9}:[^,\n]{1,80},\s{0,9})?(?:async\s{1,9})?fetch\b)|^module\.exports\s{0,9}=\s{0,9}\w{1,80}\s{0,9};?\s{0,9}$"
     r"|^export\s{0,9}\{[^}]{0,1000}\bas default\b",
     re.MULTILINE,
 )

@@ -1,0 +1,1 @@
+export default ({ mode }) => mode === "client" ? { build: { rollupOptions: { input: "src/client.tsx" } } } : {};
