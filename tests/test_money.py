@@ -89,7 +89,7 @@ async def test_an_agent_hits_its_budget_and_reads_so(home: House) -> None:
         return f"{done[0].conclusion}: {done[0].title}" if done else None
 
     told = await eventually(checked)
-    assert told.startswith("action_required: Over budget: agent GitHub Copilot, today: 2.01")
+    assert told.startswith("action_required: Over budget: agent GitHub Copilot, today: 2.0")
     assert "needed, limit 1.00 USD." in told
 
 

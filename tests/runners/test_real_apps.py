@@ -129,7 +129,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 async def process(home: Path, tmp_path: Path) -> AsyncIterator[Slip]:
-    async for slip in _slip(ProcessRunner(Folders(home), "real", certificates=_certificates()), tmp_path):
+    own = f"real-{uuid.uuid4().hex[:8]}"  # what runs is found by it, and ended: other workers' has other ones
+    async for slip in _slip(ProcessRunner(Folders(home), own, certificates=_certificates()), tmp_path):
         yield slip
 
 

@@ -9,6 +9,7 @@ import dataclasses
 import os
 import shutil
 import subprocess
+import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
@@ -299,7 +300,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 async def slip(home: Path, tmp_path: Path) -> AsyncIterator[Slip]:
     told = os.environ.get("SSL_CERT_FILE")
-    runner = ProcessRunner(Folders(home), "real", certificates=Path(told) if told and Path(told).is_file() else None)
+    runner = ProcessRunner(
+        Folders(home),
+        f"real-{uuid.uuid4().hex[:8]}",
+        certificates=Path(told) if told and Path(told).is_file() else None,
+    )
     await runner.ready()
     async with staged() as stage:
         yield Slip(runner, tmp_path, stage)
