@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOAK := $(addprefix tests/,bot/test_kill.py test_crash.py test_crash_production.py test_crowd.py test_payloads.py \
-	test_production_model.py test_switches.py)
+	test_production_model.py test_switches.py runners/test_real_node.py runners/test_real_languages.py)
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
@@ -27,7 +27,7 @@ check: $(READY) ## format, lint, types, layers, tests
 	$(BIN)/mypy
 	$(PYTEST) $(ARGS)
 
-soak: $(READY) ## the long tests at their full size: fifty pull requests, fifty switches, twenty kills
+soak: $(READY) ## the long tests at their full size: fifty pull requests, fifty switches, twenty kills, long builds
 	SLIPWAY_SOAK=1 $(PYTEST) -n 2 $(SOAK) $(ARGS)
 
 format: $(READY) ## put the code into shape

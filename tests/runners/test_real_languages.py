@@ -23,6 +23,7 @@ from runners.process import ProcessRunner
 from tests.conftest import base_images
 from tests.runners.apps import Yard, a_source, ask
 from tests.runners.docker.conftest import engine, new_runner  # noqa: F401
+from tests.sizes import soaking
 
 pytestmark = pytest.mark.slow
 
@@ -125,7 +126,7 @@ async def process_yard(tmp_path: Path) -> AsyncIterator[Yard]:
     [
         pytest.param(GO, "/", "hello from go", id="go"),
         pytest.param(PHP, "/about", "hello from php at /about", id="php"),
-        pytest.param(COMPOSED, "/", "hello from composer", id="composer"),
+        pytest.param(COMPOSED, "/", "hello from composer", id="composer", marks=soaking),
         pytest.param(RACK, "/", "hello from ruby", id="rack"),
         pytest.param(RUBY, "/", "hello from webrick", id="webrick"),
     ],

@@ -13,6 +13,7 @@ import pytest
 
 from tests.runners.proxy.stage import HOST
 from tests.runners.test_real_apps import Slip, docker, home, process  # noqa: F401 - the fixtures
+from tests.sizes import soaking
 
 pytestmark = pytest.mark.slow
 
@@ -153,16 +154,9 @@ WORKSPACE = {
     "apps/api/server.js": "require('http').createServer((_, answer) => answer.end(require('words')))"
     ".listen(process.env.PORT || 3000)\n",
 }
-ANYWHERE = {"fastify": FASTIFY, "koa": KOA, "polka": POLKA, "workspace": WORKSPACE, "eleventy": ELEVENTY}
-PROCESS = {
-    **ANYWHERE,
-    "hono": HONO,
-    "hono-server": HONO_SERVER,
-    "nest": NEST,
-    "next": NEXT,
-    "astro": ASTRO,
-    "react-router": REACT_ROUTER,
-}
+ANYWHERE = {"fastify": FASTIFY, "koa": KOA, "polka": POLKA, "workspace": WORKSPACE}
+PROCESS = {**ANYWHERE, "hono": HONO, "hono-server": HONO_SERVER, "next": NEXT, "eleventy": ELEVENTY}
+LONG = {"nest": NEST, "astro": ASTRO, "react-router": REACT_ROUTER}  # 20 s each
 
 
 @pytest.mark.parametrize("name", PROCESS)
@@ -174,6 +168,18 @@ async def test_a_project_answers_as_a_process(process: Slip, name: str) -> None:
 @pytest.mark.parametrize("name", ANYWHERE)
 async def test_a_project_answers_in_a_container(docker: Slip, name: str) -> None:
     assert f"hello from {name}" in await docker.front_page(ANYWHERE[name])
+
+
+@soaking
+@pytest.mark.parametrize("name", LONG)
+async def test_a_project_that_builds_for_long_answers_as_a_process(process: Slip, name: str) -> None:
+    assert f"hello from {name}" in await process.front_page(LONG[name])
+
+
+@soaking
+@pytest.mark.docker
+async def test_a_site_that_builds_for_long_answers_in_a_container(docker: Slip) -> None:
+    assert "hello from eleventy" in await docker.front_page(ELEVENTY)
 
 
 async def test_a_form_of_sveltekit_is_no_other_sites(process: Slip) -> None:
