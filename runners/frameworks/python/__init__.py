@@ -16,7 +16,7 @@ from runners.frameworks.python import assets, django, hits, install, source, sys
 from runners.frameworks.python.hits import Hit
 from runners.frameworks.python.rows import NAMING, SCRIPT, WELL_KNOWN, Row
 from runners.frameworks.python.source import Module
-from runners.frameworks.tree import Tree, folder_of, stem, words
+from runners.frameworks.tree import ASIDE, Tree, folder_of, stem, words
 
 _PORT = re.compile(r"environ(?:\.get\(|\[)\s*[\"']PORT[\"']|getenv\(\s*[\"']PORT[\"']")
 _SOCKETS = re.compile(r"\bWebSocket\b|@\w+\.websocket\(")
@@ -260,8 +260,13 @@ def _belongs(tree: Tree, path: str) -> bool:
     top = path.split("/", maxsplit=1)[0]
     if install.has_manifest(tree) or tree.has(f"{top}/__init__.py") or top == "src":
         return True
-    # `api/` alone is how a host of functions wants it; beside a front end it is a service
-    return top == "api" and not any(tree.has(f"{one}package.json") for one in ("", *(f"{f}/" for f in tree.folders)))
+    return top == "api" and _alone(tree, top)
+
+
+def _alone(tree: Tree, folder: str) -> bool:
+    """`api/` by itself is how a host of functions wants it; beside another program it is a service."""
+    others = (name for name in tree.files if name.split("/", 1)[0] not in (folder, *ASIDE))
+    return not any(name.endswith("package.json") or (name.endswith(".py") and "/" in name) for name in others)
 
 
 def _main_module(tree: Tree) -> Module | None:
