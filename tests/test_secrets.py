@@ -92,3 +92,13 @@ async def test_a_value_in_the_words_of_a_failure_is_in_no_row_log_or_comment(tmp
         assert b"no use for ***" in rows
         assert VALUE not in logs + body
         assert VALUE.encode() not in rows
+
+
+async def test_the_comment_names_what_is_wanted_and_not_set(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        number = await home.propose({**SERVER, ".env.example": "API_KEY=\n"})
+
+        body = await home.says(number, "is live", "Wants, not set: `API_KEY`")
+
+        assert "slipway secret set --project acme/shop --env preview API_KEY" in body
+        assert home.twin(number)["wants"] == ["API_KEY"]

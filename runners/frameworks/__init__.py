@@ -33,9 +33,9 @@ Detector = Callable[[Tree], Plan | None]
 
 
 LOOKED_FOR = (
-    "I don't know how to run this project. I looked for a Dockerfile, a Procfile, Python (an app object,"
-    " requirements.txt, pyproject.toml), Node (package.json), Go, Rust, Ruby, PHP, Java, Elixir, Deno and .NET"
-    " manifests, and HTML pages, at the root and in its folders."
+    "I don't know how to run this project. I looked for a compose file, a Dockerfile, a Procfile, Python (an app"
+    " object, requirements.txt, pyproject.toml), Node (package.json), Go, Rust, Ruby, PHP, Java, Elixir, Deno, .NET"
+    " and other manifests, site generators, and HTML pages, at the root and in its folders."
 )
 
 
