@@ -11,7 +11,7 @@ import pytest
 
 from runners.base import Runner
 from runners.base.folders import Folders
-from runners.several import Several
+from runners.choose.several import Several
 from tests.conftest import base_images
 from tests.runners.apps import Yard
 from tests.runners.contract import Building, Running, RunningACommand, Starting

@@ -11,9 +11,9 @@ import pytest
 
 from runners.base import Plan, Source
 from runners.base.targets import target_of
+from runners.choose.several import Several
 from runners.docker import DockerRunner
 from runners.frameworks import Tree, detect
-from runners.several import Several
 from tests.conftest import base_images
 from tests.runners.apps import HELLO, Yard, a_source, ask
 

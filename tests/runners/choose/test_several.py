@@ -13,9 +13,9 @@ import pytest
 from runners.base import Artifact, Backing, BuildFailed, Gone, Instance, Launch, Plan, StartFailed
 from runners.base.folders import Folders, is_there
 from runners.base.targets import target_of
+from runners.choose.several import Several
 from runners.health import probe
 from runners.process import ProcessRunner
-from runners.several import Several
 from tests.runners.apps import CRASHES, HELLO, PYTHON, SILENT, Yard, a_source, ask
 
 FRONT = dataclasses.replace(PYTHON, root="web", start="python app.py front", mount="/")

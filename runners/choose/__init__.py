@@ -12,9 +12,9 @@ from typing import Literal
 from runners.base import Runner, RunnerError, Unavailable
 from runners.base.box import Box
 from runners.base.folders import Folders
+from runners.choose.several import Several
 from runners.process import ProcessRunner
 from runners.process.locked import ProcessBox
-from runners.several import Several
 
 _log = logging.getLogger(__name__)
 
