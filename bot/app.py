@@ -224,7 +224,7 @@ async def _open(
     await door.show_routes(store, proxy)  # before the first request
     runner = door.runner(door.application(settings, store, proxy=proxy, ready=ready), **SERVER_OPTIONS)
     await runner.setup()
-    stack.push_async_callback(runner.cleanup)
+    stack.push_async_callback(door.close, runner)
     stack.push_async_callback(proxy.close)  # before the cleanup: it ends what waits
     try:
         await web.TCPSite(runner, settings.host, settings.port).start()

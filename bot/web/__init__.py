@@ -62,6 +62,15 @@ def runner(app: web.Application, **options: Any) -> web.AppRunner:
     return web.AppRunner(app, **{**options, "auto_decompress": False}, access_log=None, shutdown_timeout=5.0)
 
 
+async def close(runner: web.AppRunner) -> None:
+    """Let nobody in any more, and hang up on all who are, also on who was let in at the last moment."""
+    for site in runner.sites:
+        await site.stop()
+    for _ in range(3):  # turns of the loop until who was let in last is known
+        await asyncio.sleep(0)
+    await runner.cleanup()
+
+
 def host_of(header: str) -> str:
     """The name in a Host header: lower case, without port and final dot."""
     name = header.strip().lower()

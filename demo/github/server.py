@@ -12,6 +12,7 @@ from typing import Self
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from bot.web import close
 from demo.github.actions.checks import Checks
 from demo.github.hooks import HookDelivery, Hooks
 from demo.github.hub import PERMISSIONS, Hub
@@ -109,8 +110,4 @@ class DemoGitHub(Checks):
             sending.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await sending
-            for site in runner.sites:
-                await site.stop()
-            for _ in range(3):  # turns of the loop until who was let in last is known, and hung up on like the others
-                await asyncio.sleep(0)
-            await runner.cleanup()
+            await close(runner)
