@@ -43,7 +43,6 @@ from runners.process.locked import ProcessBox
 OWNER = "acme"
 SMALL, LARGE = 1.5, 2.0  # seconds: our bars
 MODULES = 12  # of a small project's own
-CHANGED = 5  # files of the large one's
 
 _PAGE = """\
 import secrets

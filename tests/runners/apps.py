@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
-import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -114,14 +113,14 @@ class Lines:
         return "".join(self.parts)
 
 
-def a_source(folder: Path, files: Mapping[str, str], plan: Plan = PYTHON, scope: str = "scope-a") -> Source:
+def a_source(folder: Path, files: Mapping[str, str | bytes], plan: Plan = PYTHON, scope: str = "scope-a") -> Source:
     """A tree of these files, in a folder named by what is in them."""
-    tree_hash = hashlib.sha1(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()
+    tree_hash = hashlib.sha1(repr(sorted(files.items())).encode()).hexdigest()
     tree = folder / "trees" / tree_hash
     tree.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        (tree / name).write_text(text)
+        (tree / name).write_bytes(text.encode() if isinstance(text, str) else text)
     return Source(path=tree, tree_hash=tree_hash, plan=plan, scope=scope)
 
 

@@ -96,7 +96,7 @@ class Slip:
     log: Lines = dataclasses.field(default_factory=Lines)
     made: list[Artifact] = dataclasses.field(default_factory=list)
 
-    async def build(self, files: Mapping[str, str]) -> Artifact:
+    async def build(self, files: Mapping[str, str | bytes]) -> Artifact:
         source = a_source(self.folder, files)
         source = dataclasses.replace(source, plan=detect(Tree.read(source.path)))
         self.made.append(await self.runner.build(source, Limits(seconds=120, memory=2 * 1024**3), self.log))
@@ -105,7 +105,7 @@ class Slip:
     async def start(self, artifact: Artifact) -> Instance:
         return await self.runner.start(Launch("d1", artifact, limits=Limits(seconds=30)), self.log)
 
-    async def front_page(self, files: Mapping[str, str]) -> str:
+    async def front_page(self, files: Mapping[str, str | bytes]) -> str:
         """What a visitor sees, and no sooner than the preview is said to be live."""
         artifact = await self.build(files)
         plan = artifact.the_plan()

@@ -2,26 +2,18 @@
 
 Slow, and needs the package registry.  All tests share one home, so that what one downloads serves the next.
 """
+# ruff: noqa: F811 - fixtures from elsewhere
 
 from __future__ import annotations
 
-import dataclasses
-import os
-import shutil
 import subprocess
-import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import uv
 
-from runners.base import Artifact, Launch, Limits, Plan, Target
-from runners.base.folders import Folders
-from runners.frameworks import Tree, detect
-from runners.process import ProcessRunner
-from tests.runners.apps import Lines, a_source
-from tests.runners.proxy.stage import HOST, Stage, staged
+from tests.runners.test_real_apps import Slip, home, process  # noqa: F401 - the fixtures
 
 pytestmark = pytest.mark.slow
 
@@ -263,66 +255,16 @@ PROJECTS: dict[str, Files] = {
 }
 
 
-@dataclasses.dataclass
-class Slip:
-    """The process backend behind the router."""
-
-    runner: ProcessRunner
-    folder: Path
-    stage: Stage
-    log: Lines = dataclasses.field(default_factory=Lines)
-
-    async def build(self, files: Files) -> tuple[Plan, Artifact]:
-        texts = {name: text for name, text in files.items() if isinstance(text, str)}
-        source = a_source(self.folder, texts)
-        for name in files.keys() - texts.keys():
-            (source.path / name).write_bytes(bytes(files[name]))  # type: ignore[arg-type]
-        source = dataclasses.replace(source, plan=detect(Tree.read(source.path)))
-        limits = Limits(seconds=120, memory=2 * 1024**3)
-        return source.plan, await self.runner.build(source, limits, self.log)
-
-    async def front_page(self, files: Files) -> str:
-        _, artifact = await self.build(files)
-        instance = await self.runner.start(Launch("d1", artifact, limits=Limits(seconds=30)), self.log)
-        await self.stage.proxy.point(HOST, Target("instance", "d1", host=instance.host, port=instance.port))
-        status, text = await self.stage.get("/")
-        assert status == 200
-        return text
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    path = tmp_path_factory.mktemp("home")
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
-@pytest.fixture
-async def slip(home: Path, tmp_path: Path) -> AsyncIterator[Slip]:
-    told = os.environ.get("SSL_CERT_FILE")
-    runner = ProcessRunner(
-        Folders(home),
-        f"real-{uuid.uuid4().hex[:8]}",
-        certificates=Path(told) if told and Path(told).is_file() else None,
-    )
-    await runner.ready()
-    async with staged() as stage:
-        yield Slip(runner, tmp_path, stage)
-    for instance in await runner.instances():
-        await runner.stop(instance)
-    await runner.close()
-
-
 @pytest.mark.parametrize("name", PROJECTS)
-async def test_a_python_project_answers(slip: Slip, name: str) -> None:
-    assert f"hello from {name}" in await slip.front_page(PROJECTS[name])
+async def test_a_python_project_answers(process: Slip, name: str) -> None:
+    assert f"hello from {name}" in await process.front_page(PROJECTS[name])
 
 
-async def test_a_streamlit_page_that_is_drawn_is_served_and_not_the_file_it_takes_parts_from(slip: Slip) -> None:
+async def test_a_streamlit_page_that_is_drawn_is_served_and_not_the_file_it_takes_parts_from(process: Slip) -> None:
     parts = "import streamlit as st\n\n\ndef heading(text):\n    st.title(text)\n"
     drawn = "import streamlit as st\n\nst.title('x')\n"
 
-    page = await slip.front_page({"requirements.txt": "streamlit\n", "charts.py": parts, "dashboard.py": drawn})
+    page = await process.front_page({"requirements.txt": "streamlit\n", "charts.py": parts, "dashboard.py": drawn})
 
     assert "Streamlit" in page
 
@@ -342,7 +284,7 @@ LOCKS = {
 
 
 @pytest.mark.parametrize("manager", [*LOCKS, "uv"])
-async def test_what_a_lock_says_is_what_is_installed(slip: Slip, tmp_path: Path, manager: str) -> None:
+async def test_what_a_lock_says_is_what_is_installed(process: Slip, tmp_path: Path, manager: str) -> None:
     (tmp_path / "lock").mkdir()
     lock = LOCKS.get(manager) or {
         "uv.lock": _uv_lock(tmp_path / "lock"),
@@ -350,19 +292,19 @@ async def test_what_a_lock_says_is_what_is_installed(slip: Slip, tmp_path: Path,
     }
     app = BOTTLE.replace('"hello from bottle"', "bottle.__version__")
 
-    page = await slip.front_page({**lock, "app.py": app})
+    page = await process.front_page({**lock, "app.py": app})
 
     assert page == "0.13.2"
 
 
 @pytest.mark.parametrize("lock", ["uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock"])
-async def test_a_stale_lock_is_left_out_and_the_plan_says_so(slip: Slip, lock: str) -> None:
+async def test_a_stale_lock_is_left_out_and_the_plan_says_so(process: Slip, lock: str) -> None:
     manifest = {"Pipfile": '[packages]\nbottle = "*"\n'} if lock == "Pipfile.lock" else {}
     manifest = manifest or {"pyproject.toml": NAMED.format("bottle")}
     other = {"uv.lock": "version = 1\n", "Pipfile.lock": '{"default": {}}'}.get(
         lock, LOCKED.replace("bottle", "six").format("")
     )
 
-    plan, _ = await slip.build({**manifest, lock: other, "app.py": BOTTLE})
+    artifact = await process.build({**manifest, lock: other, "app.py": BOTTLE})
 
-    assert f"{lock} is stale" in plan.why["package_manager"]
+    assert f"{lock} is stale" in artifact.the_plan().why["package_manager"]
