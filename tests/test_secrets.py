@@ -10,6 +10,7 @@ from sqlmodel import Session
 from bot.audit import Entry
 from bot.store import engine, secrets
 from tests.house import SERVER, House, house
+from tests.shipping import MAIN, approved, promote, proposed
 
 VALUE = "preview-" + "0f1e2d3c4b5a" * 2
 OTHERS = "production-" + "a9b8c7d6e5f4" * 2
@@ -50,6 +51,25 @@ async def test_a_value_set_for_previews_is_there_after_a_redeploy_and_in_no_log_
         assert "it was given ***" in logs
         assert VALUE not in logs + body
         assert OTHERS not in logs + (await home.visit(home.host(number))).text
+
+
+async def test_a_release_is_given_the_values_of_production_and_none_of_a_previews(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        home.github.user("mia")
+        home.github.grant(home.repo, "mia", "maintain")
+        number = await proposed(home, READS)
+        give(home, "preview", VALUE)
+        assert (await promote(home, number)).done
+        await home.shows(MAIN, "nothing one")
+
+        give(home, "production", OTHERS)
+        await home.push({"more.txt": "more"})
+        await approved(home, number)
+        assert (await promote(home, number)).done
+
+        page = await home.shows(MAIN, OTHERS)
+        assert VALUE not in page.text
+        assert OTHERS not in "".join(path.read_text() for path in (home.settings.home / "logs").glob("*.log"))
 
 
 async def test_code_from_a_fork_is_given_nothing_even_when_somebody_lets_it_run(tmp_path: Path) -> None:
